@@ -1,0 +1,69 @@
+#include "arena.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ARENA_BLOCK_BYTES = 64 * 1024 };
+
+struct arena_block {
+    struct arena_block *next;
+    size_t size; /* bytes after the header's own 64 */
+    size_t used;
+};
+
+void arena_init(struct arena *arena, size_t limit_bytes)
+{
+    *arena = (struct arena){.limit_bytes = limit_bytes};
+}
+
+void arena_free(struct arena *arena)
+{
+    for (struct arena_block *block = arena->blocks; block;) {
+        struct arena_block *next = block->next;
+        free(block);
+        block = next;
+    }
+    arena_init(arena, arena->limit_bytes);
+}
+
+/* A block that holds at least bytes. A large allocation gets a block of its own, placed behind the
+ * current one, whose free space stays in use. */
+static struct arena_block *add_block(struct arena *arena, size_t bytes)
+{
+    size_t size = bytes > ARENA_BLOCK_BYTES / 4 ? bytes : ARENA_BLOCK_BYTES;
+    struct arena_block *block = aligned_alloc(ARENA_ALIGNMENT, size + ARENA_ALIGNMENT);
+    if (!block)
+        return NULL;
+    struct arena_block **link = &arena->blocks;
+    if (arena->blocks && size == bytes)
+        link = &arena->blocks->next;
+    *block = (struct arena_block){.next = *link, .size = size};
+    *link = block;
+    return block;
+}
+
+void *arena_alloc(struct arena *arena, size_t count, size_t element_bytes)
+{
+    size_t bytes;
+    if (__builtin_mul_overflow(count, element_bytes, &bytes) || bytes > arena->limit_bytes)
+        return NULL;
+    bytes = (bytes + ARENA_ALIGNMENT - 1) & ~(size_t)(ARENA_ALIGNMENT - 1);
+    if (bytes > arena->limit_bytes - arena->used_bytes)
+        return NULL;
+    struct arena_block *block = arena->blocks;
+    if (!block || block->size - block->used < bytes)
+        block = add_block(arena, bytes);
+    if (!block)
+        return NULL;
+    void *memory = (char *)block + ARENA_ALIGNMENT + block->used;
+    block->used += bytes;
+    arena->used_bytes += bytes;
+    return memset(memory, 0, bytes);
+}
+
+char *arena_text(struct arena *arena, const char *text, size_t length)
+{
+    char *copy = length < SIZE_MAX ? arena_alloc(arena, length + 1, 1) : NULL;
+    return copy ? memcpy(copy, text, length) : NULL;
+}

@@ -1,0 +1,139 @@
+#include "text.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "number.h"
+
+enum { TEXT_FIRST_BYTES = 512 };
+
+void text_free(struct text *text)
+{
+    free(text->bytes);
+    *text = (struct text){.bytes = NULL};
+}
+
+static bool grow(struct text *text, size_t count)
+{
+    size_t capacity = text->capacity ? text->capacity : TEXT_FIRST_BYTES;
+    while (capacity - text->count < count) {
+        if (capacity > SIZE_MAX / 2)
+            return false;
+        capacity *= 2;
+    }
+    char *bytes = realloc(text->bytes, capacity);
+    if (!bytes)
+        return false;
+    text->bytes = bytes;
+    text->capacity = capacity;
+    return true;
+}
+
+char *text_room(struct text *text, size_t count)
+{
+    if (text->failed)
+        return NULL;
+    if (text->capacity - text->count < count && !grow(text, count)) {
+        text->failed = true;
+        return NULL;
+    }
+    return text->bytes + text->count;
+}
+
+void text_add(struct text *text, const char *bytes, size_t count)
+{
+    char *room = text_room(text, count);
+    if (!room)
+        return;
+    memcpy(room, bytes, count);
+    text->count += count;
+}
+
+void text_put(struct text *text, const char *string)
+{
+    text_add(text, string, strlen(string));
+}
+
+void text_format(struct text *text, const char *format, ...)
+{
+    va_list args, again;
+    va_start(args, format);
+    va_copy(again, args);
+    int length = vsnprintf(NULL, 0, format, args);
+    char *room = length < 0 ? NULL : text_room(text, (size_t)length + 1);
+    if (room)
+        text->count += (size_t)vsnprintf(room, (size_t)length + 1, format, again);
+    va_end(again);
+    va_end(args);
+}
+
+/* Length of the well-formed UTF-8 sequence at string (RFC 3629), 0 when there is none. */
+static size_t utf8_length(const unsigned char *string, size_t count)
+{
+    unsigned char lead = string[0];
+    size_t length = lead < 0x80                   ? 1
+                    : lead >= 0xC2 && lead < 0xE0 ? 2
+                    : lead >= 0xE0 && lead < 0xF0 ? 3
+                    : lead >= 0xF0 && lead < 0xF5 ? 4
+                                                  : 0;
+    if (length == 0 || length > count)
+        return 0;
+    for (size_t i = 1; i < length; i++)
+        if ((string[i] & 0xC0) != 0x80)
+            return 0;
+    bool overlong = (lead == 0xE0 && string[1] < 0xA0) || (lead == 0xF0 && string[1] < 0x90);
+    bool outside = (lead == 0xED && string[1] > 0x9F) || (lead == 0xF4 && string[1] > 0x8F);
+    return overlong || outside ? 0 : length;
+}
+
+static void quote_one(struct text *text, const char *at, size_t length)
+{
+    unsigned char c = (unsigned char)*at;
+    if (length == 0)
+        text_put(text, "\xEF\xBF\xBD");
+    else if (c == '"' || c == '\\')
+        text_format(text, "\\%c", c);
+    else if (c < 0x20)
+        text_format(text, "\\u%04x", c);
+    else
+        text_add(text, at, length);
+}
+
+void text_quote(struct text *text, const char *string, size_t count)
+{
+    text_put(text, "\"");
+    for (size_t i = 0; i < count;) {
+        size_t length = utf8_length((const unsigned char *)string + i, count - i);
+        quote_one(text, string + i, length);
+        i += length ? length : 1;
+    }
+    text_put(text, "\"");
+}
+
+void text_float(struct text *text, float value)
+{
+    char *room = text_room(text, NUMBER_FLOAT_CHARS);
+    if (!isfinite(value))
+        text_put(text, "null");
+    else if (room)
+        text->count += number_write_float(room, value);
+}
+
+void text_double(struct text *text, double value)
+{
+    char *room = text_room(text, NUMBER_DOUBLE_CHARS);
+    if (!isfinite(value))
+        text_put(text, "null");
+    else if (room)
+        text->count += number_write_double(room, value);
+}
+
+void text_u64(struct text *text, uint64_t value)
+{
+    char *room = text_room(text, NUMBER_DOUBLE_CHARS);
+    if (room)
+        text->count += number_write_u64(room, value);
+}
