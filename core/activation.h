@@ -1,0 +1,71 @@
+/* activation: the family of activation functions, one row each in activation.def.
+ *
+ * z is the pre-activation, h = f(z) the output. Formulas follow the ONNX operator specification,
+ * then PyTorch. NaN in gives NaN out. A unit is active in an observation when z > 0. */
+#ifndef RELUD_ACTIVATION_H
+#define RELUD_ACTIVATION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "status.h"
+#include "text.h"
+
+enum activation_type {
+#define ACTIVATION(name, onnx_op, trait, parameter, fallback) ACTIVATION_##name,
+#include "activation.def"
+#undef ACTIVATION
+    ACTIVATION_COUNT
+};
+
+enum activation_trait { HINGE, SMOOTH, UNCOUNTED };
+
+struct activation {
+    enum activation_type type;
+    float parameter;    /* alpha or the shared slope; unused where the row names none */
+    const float *slope; /* prelu: one per unit, padded with zeros to a multiple of 16; else NULL */
+};
+
+struct activation_info {
+    const char *name;
+    const char *onnx_op;
+    enum activation_trait trait;
+    const char *parameter; /* "" for none */
+    float fallback;        /* the parameter's default */
+};
+
+const struct activation_info *activation_info(enum activation_type type);
+
+/* The function of that name (by_onnx_op: of that ONNX operator) with its default parameter; false
+ * when there is none. */
+bool activation_named(struct activation *activation, const char *name);
+bool activation_by_onnx_op(struct activation *activation, const char *onnx_op);
+
+/* Reads "relu" or "leaky_relu(alpha=0.1)", as --activation takes it. */
+enum status activation_parse(struct activation *activation, const char *text, struct error *error);
+
+/* Writes {"type":"leaky_relu","alpha":0.01}, as config.json has it. */
+void activation_write(struct text *text, const struct activation *activation);
+
+/* Sets the parameter of that name; INVALID when the function has no such parameter or value is not
+ * finite. */
+enum status activation_set(struct activation *activation, const char *parameter, double value,
+                           struct error *error);
+
+/* Whether units with this function have statistics. */
+bool activation_counted(const struct activation *activation);
+
+/* Whether h >= 0 for every z, so that the mean magnitude is the mean. */
+bool activation_nonnegative(const struct activation *activation);
+
+/* Whether unit passes a gradient while inactive: silent rather than dead when it never fires. */
+bool activation_leaks(const struct activation *activation, size_t unit);
+
+/* The definition in double precision: f(z), f'(z) (at a kink the slope from below, as PyTorch takes
+ * it) and whether z is active. For softmax, which is no function of one z, value and derivative are
+ * those of identity. */
+double activation_value(const struct activation *activation, size_t unit, double z);
+double activation_derivative(const struct activation *activation, size_t unit, double z);
+bool activation_active(const struct activation *activation, double z);
+
+#endif

@@ -1,0 +1,87 @@
+/* gemv: one row times one panel, over the list of its non-zero inputs.
+ *
+ * Up to VEC_ROW_VECTORS accumulators run side by side: that many independent chains hide the
+ * latency of the multiply-add, so that one chain per output costs nothing. */
+#ifndef RELUD_GEMV_H
+#define RELUD_GEMV_H
+
+#include "vec.h"
+
+VEC_INLINE void gemv_run(const int vectors, size_t count, size_t width, const uint32_t *index,
+                         const float *value, const float *panel, const float *bias, float *y)
+{
+    vf sum[VEC_ROW_VECTORS];
+    for (int v = 0; v < vectors; v++)
+        sum[v] = vf_load(bias + v * VEC_LANES);
+    for (size_t i = 0; i < count; i++) {
+        const float *weights = panel + index[i] * width;
+        const vf x = vf_set1(value[i]);
+        for (int v = 0; v < vectors; v++)
+            sum[v] = vf_fma(x, vf_load(weights + v * VEC_LANES), sum[v]);
+    }
+    for (int v = 0; v < vectors; v++)
+        vf_store(y + v * VEC_LANES, sum[v] + vf_set1(0.0f));
+}
+
+/* The widest run, a power of two, that so many vectors fill. */
+static int gemv_widest(size_t vectors)
+{
+    int run = 1;
+    while (run < VEC_ROW_VECTORS && (size_t)run * 2 <= vectors)
+        run *= 2;
+    return run;
+}
+
+static void gemv(size_t count, size_t width, const uint32_t *index, const float *value,
+                 const float *panel, const float *bias, float *y)
+{
+#define GEMV_RUN(vectors)                                                                       \
+    gemv_run(vectors < VEC_ROW_VECTORS ? vectors : VEC_ROW_VECTORS, count, width, index, value, \
+             panel + c, bias + c, y + c)
+    int run;
+    for (size_t c = 0; c < width; c += (size_t)run * VEC_LANES) {
+        run = gemv_widest((width - c) / VEC_LANES);
+        switch (run) {
+        case 1:
+            GEMV_RUN(1);
+            break;
+        case 2:
+            GEMV_RUN(2);
+            break;
+        case 4:
+            GEMV_RUN(4);
+            break;
+        case 8:
+            GEMV_RUN(8);
+            break;
+        default:
+            GEMV_RUN(16);
+        }
+    }
+#undef GEMV_RUN
+}
+
+static size_t nonzero(size_t k, const float *x, uint32_t *index, float *value)
+{
+    size_t count = 0;
+    size_t i = 0;
+#if defined(__AVX512F__)
+    __m512i lane = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+    for (; i + VEC_LANES <= k; i += VEC_LANES) {
+        vf a = vf_load(x + i);
+        __mmask16 mask = _mm512_cmp_ps_mask(a, _mm512_setzero_ps(), _CMP_NEQ_UQ);
+        _mm512_storeu_si512(index + count, _mm512_maskz_compress_epi32(mask, lane));
+        _mm512_storeu_ps(value + count, _mm512_maskz_compress_ps(mask, a));
+        count += (size_t)__builtin_popcount(mask);
+        lane = _mm512_add_epi32(lane, _mm512_set1_epi32(VEC_LANES));
+    }
+#endif
+    for (; i < k; i++) {
+        index[count] = (uint32_t)i;
+        value[count] = x[i];
+        count += !(x[i] == 0.0f);
+    }
+    return count;
+}
+
+#endif

@@ -1,0 +1,71 @@
+/* kernels: the arithmetic, one table of functions per instruction set.
+ *
+ * The promise (DESIGN: one chain per output): every dense output is bias, then one fused
+ * multiply-add per input in increasing order of the input, then + 0.0f, then the activation. So the
+ * bits of a result do not depend on rows computed together, on zeros skipped, or on the instruction
+ * set. (x86 without FMA, the "baseline" there, multiplies and adds: outside the promise.) Denormals
+ * are kept.
+ *
+ * Rows of outputs have a stride of at least panel_padded(n); the padding is written too and means
+ * nothing. Pointers need no alignment unless it is stated; nothing may overlap unless it is stated.
+ */
+#ifndef RELUD_KERNELS_H
+#define RELUD_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "activation.h"
+
+/* What a run has counted for one layer since it was last folded; arrays hold panel_padded(n)
+ * elements. A NULL array is not counted. Padding columns hold rubbish. */
+struct tally {
+    uint32_t *active;    /* observations in which the unit was active */
+    double *sum;         /* of finite outputs */
+    double *magnitude;   /* of |output|, finite ones; NULL where it equals sum */
+    float *max;          /* largest pre-activation that is not NaN; begins at -inf */
+    uint64_t *nonfinite; /* one number: outputs of the layer that are NaN or infinite */
+};
+
+struct kernels {
+    const char *name;
+
+    /* y[rows, width] = the chain over x[rows, k] (row stride x_stride) and one panel [k, width] of
+     * packed weights (panel.h); bias holds width floats. y_stride >= width. */
+    void (*gemm)(size_t rows, size_t k, size_t width, const float *x, size_t x_stride,
+                 const float *panel, const float *bias, float *y, size_t y_stride);
+
+    /* The same for one row given as count pairs (index ascending, value): inputs not listed are
+     * zero and their weights, which must be finite, are never read. */
+    void (*gemv)(size_t count, size_t width, const uint32_t *index, const float *value,
+                 const float *panel, const float *bias, float *y);
+
+    /* Lists the elements of x[k] for which !(x == 0), so that NaN stays; index and value have room
+     * for k
+     * + 16. Returns how many. */
+    size_t (*nonzero)(size_t k, const float *x, uint32_t *index, float *value);
+
+    /* In place over y[rows, width] (width a multiple of 16): pre-activations become outputs; bit j
+     * of row r at bits[r * bits_stride + j / 8] says whether unit j was active; tally takes the
+     * counts. first is the layer's unit that column 0 belongs to (bits and y already point at it,
+     * tally and the activation's slope at the layer's unit 0). bits may be NULL; tally may be NULL.
+     * The activation is a counted one. */
+    void (*activate)(const struct activation *activation, size_t first, size_t rows, size_t width,
+                     float *y, size_t y_stride, uint8_t *bits, size_t bits_stride,
+                     const struct tally *tally);
+
+    /* y[rows, n] = softmax(x[rows, n]) over each row: exp(x - max) summed in 16 lanes (column mod
+     * 16, each in increasing order), the lanes folded in halves. A row with NaN or with +inf
+     * becomes NaN throughout. y may be x. */
+    void (*softmax)(size_t rows, size_t n, const float *x, size_t x_stride, float *y,
+                    size_t y_stride);
+};
+
+/* The kernels of that name, or the best usable ones for "auto"; NULL with a message when this
+ * machine has none of that name. */
+const struct kernels *kernels_select(const char *name, struct error *error);
+
+/* The usable kernels, best first; *count receives how many. */
+const struct kernels *const *kernels_usable(size_t *count);
+
+#endif

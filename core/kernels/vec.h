@@ -1,0 +1,238 @@
+/* vec: the vector vocabulary; the only place that asks for an instruction set.
+ *
+ * vf holds VEC_LANES floats, vi as many int32, vm one truth value per lane, vd as many doubles.
+ * GCC's vector operators (+ - * / on vf and vi, << >> on vi) are part of the vocabulary; what they
+ * lack stands here three times: AVX-512, AVX2 with FMA, and portable GCC vectors (SSE2, NEON,
+ * anything). VEC_TILE_ROWS and VEC_TILE_VECTORS are the register tile of the GEMM, VEC_ROW_VECTORS
+ * the widest run of the GEMV. */
+#ifndef RELUD_VEC_H
+#define RELUD_VEC_H
+
+#include <stdint.h>
+#include <string.h>
+
+#define VEC_INLINE static inline __attribute__((always_inline))
+
+#if defined(__AVX512F__)
+#include <immintrin.h>
+enum { VEC_LANES = 16, VEC_TILE_ROWS = 6, VEC_TILE_VECTORS = 4, VEC_ROW_VECTORS = 16 };
+typedef __m512 vf;
+typedef __mmask16 vm;
+typedef struct {
+    __m512d low, high;
+} vd;
+#elif defined(__AVX2__) && defined(__FMA__)
+#include <immintrin.h>
+enum { VEC_LANES = 8, VEC_TILE_ROWS = 6, VEC_TILE_VECTORS = 2, VEC_ROW_VECTORS = 8 };
+typedef __m256 vf;
+typedef __m256 vm;
+typedef struct {
+    __m256d low, high;
+} vd;
+#else
+enum { VEC_LANES = 8, VEC_TILE_ROWS = 4, VEC_TILE_VECTORS = 2, VEC_ROW_VECTORS = 4 };
+typedef float vf __attribute__((vector_size(32)));
+typedef int32_t vm __attribute__((vector_size(32)));
+typedef struct {
+    double lane[8];
+} vd;
+#endif
+
+typedef int32_t vi __attribute__((vector_size(4 * VEC_LANES)));
+
+#if defined(__AVX512F__)
+
+VEC_INLINE vf vf_load(const float *from)
+{
+    return _mm512_loadu_ps(from);
+}
+VEC_INLINE void vf_store(float *to, vf a)
+{
+    _mm512_storeu_ps(to, a);
+}
+VEC_INLINE vf vf_set1(float a)
+{
+    return _mm512_set1_ps(a);
+}
+VEC_INLINE vf vf_fma(vf a, vf b, vf c)
+{
+    return _mm512_fmadd_ps(a, b, c);
+}
+/* b where either is NaN or both are zero */
+VEC_INLINE vf vf_max(vf a, vf b)
+{
+    return _mm512_max_ps(a, b);
+}
+VEC_INLINE vm vf_greater(vf a, vf b)
+{
+    return _mm512_cmp_ps_mask(a, b, _CMP_GT_OQ);
+}
+VEC_INLINE vf vm_select(vm mask, vf yes, vf no)
+{
+    return _mm512_mask_blend_ps(mask, no, yes);
+}
+/* counts + 1 where mask */
+VEC_INLINE vi vm_count(vi counts, vm mask)
+{
+    const __m512i c = (__m512i)counts;
+    return (vi)_mm512_mask_add_epi32(c, mask, c, _mm512_set1_epi32(1));
+}
+/* one bit per lane, lane 0 lowest: VEC_LANES / 8 bytes */
+VEC_INLINE void vm_store_bits(uint8_t *to, vm mask)
+{
+    memcpy(to, &mask, sizeof mask);
+}
+VEC_INLINE vd vd_load(const double *from)
+{
+    return (vd){_mm512_loadu_pd(from), _mm512_loadu_pd(from + 8)};
+}
+VEC_INLINE void vd_store(double *to, vd a)
+{
+    _mm512_storeu_pd(to, a.low);
+    _mm512_storeu_pd(to + 8, a.high);
+}
+VEC_INLINE vd vd_add(vd sum, vf a)
+{
+    const __m512d low = _mm512_cvtps_pd(_mm512_castps512_ps256(a));
+    const __m512d high = _mm512_cvtps_pd(_mm512_extractf32x8_ps(a, 1));
+    return (vd){sum.low + low, sum.high + high};
+}
+
+#elif defined(__AVX2__) && defined(__FMA__)
+
+VEC_INLINE vf vf_load(const float *from)
+{
+    return _mm256_loadu_ps(from);
+}
+VEC_INLINE void vf_store(float *to, vf a)
+{
+    _mm256_storeu_ps(to, a);
+}
+VEC_INLINE vf vf_set1(float a)
+{
+    return _mm256_set1_ps(a);
+}
+VEC_INLINE vf vf_fma(vf a, vf b, vf c)
+{
+    return _mm256_fmadd_ps(a, b, c);
+}
+VEC_INLINE vf vf_max(vf a, vf b)
+{
+    return _mm256_max_ps(a, b);
+}
+VEC_INLINE vm vf_greater(vf a, vf b)
+{
+    return _mm256_cmp_ps(a, b, _CMP_GT_OQ);
+}
+VEC_INLINE vf vm_select(vm mask, vf yes, vf no)
+{
+    return _mm256_blendv_ps(no, yes, mask);
+}
+VEC_INLINE vi vm_count(vi counts, vm mask)
+{
+    return counts - (vi)mask;
+}
+VEC_INLINE void vm_store_bits(uint8_t *to, vm mask)
+{
+    *to = (uint8_t)_mm256_movemask_ps(mask);
+}
+VEC_INLINE vd vd_load(const double *from)
+{
+    return (vd){_mm256_loadu_pd(from), _mm256_loadu_pd(from + 4)};
+}
+VEC_INLINE void vd_store(double *to, vd a)
+{
+    _mm256_storeu_pd(to, a.low);
+    _mm256_storeu_pd(to + 4, a.high);
+}
+VEC_INLINE vd vd_add(vd sum, vf a)
+{
+    const __m256d low = _mm256_cvtps_pd(_mm256_castps256_ps128(a));
+    const __m256d high = _mm256_cvtps_pd(_mm256_extractf128_ps(a, 1));
+    return (vd){sum.low + low, sum.high + high};
+}
+
+#else
+
+VEC_INLINE vf vf_load(const float *from)
+{
+    vf a;
+    memcpy(&a, from, sizeof a);
+    return a;
+}
+VEC_INLINE void vf_store(float *to, vf a)
+{
+    memcpy(to, &a, sizeof a);
+}
+VEC_INLINE vf vf_set1(float a)
+{
+    return (vf){a, a, a, a, a, a, a, a};
+}
+/* x86 without FMA multiplies and adds: a call of fmaf per lane would be 50 times slower. */
+VEC_INLINE vf vf_fma(vf a, vf b, vf c)
+{
+#if defined(__x86_64__)
+    return a * b + c;
+#else
+    for (int i = 0; i < VEC_LANES; i++)
+        c[i] = __builtin_fmaf(a[i], b[i], c[i]);
+    return c;
+#endif
+}
+VEC_INLINE vm vf_greater(vf a, vf b)
+{
+    return a > b;
+}
+VEC_INLINE vf vm_select(vm mask, vf yes, vf no)
+{
+    return (vf)((mask & (vm)yes) | (~mask & (vm)no));
+}
+VEC_INLINE vf vf_max(vf a, vf b)
+{
+    return vm_select(vf_greater(a, b), a, b);
+}
+VEC_INLINE vi vm_count(vi counts, vm mask)
+{
+    return counts - mask;
+}
+VEC_INLINE void vm_store_bits(uint8_t *to, vm mask)
+{
+    unsigned bits = 0;
+    for (int i = 0; i < VEC_LANES; i++)
+        bits |= (unsigned)(mask[i] & 1) << i;
+    *to = (uint8_t)bits;
+}
+VEC_INLINE vd vd_load(const double *from)
+{
+    vd a;
+    memcpy(&a, from, sizeof a);
+    return a;
+}
+VEC_INLINE void vd_store(double *to, vd a)
+{
+    memcpy(to, &a, sizeof a);
+}
+VEC_INLINE vd vd_add(vd sum, vf a)
+{
+    for (int i = 0; i < VEC_LANES; i++)
+        sum.lane[i] += (double)a[i];
+    return sum;
+}
+
+#endif
+
+VEC_INLINE vf vf_abs(vf a)
+{
+    return (vf)((vi)a & (vi)(INT32_MAX - (vi){0}));
+}
+
+/* Whether any lane is NaN. */
+VEC_INLINE int vf_any_nan(vf a)
+{
+    int found = 0;
+    for (int i = 0; i < VEC_LANES; i++)
+        found |= a[i] != a[i];
+    return found;
+}
+
+#endif
