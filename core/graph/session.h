@@ -1,0 +1,61 @@
+/* session: one place where a plan is run, by one thread at a time.
+ *
+ * It owns the memory of a run of up to capacity rows, the bitmaps of the last run and the tallies
+ * since the last fold. A run allocates nothing. It goes tile by tile and can stop between two of
+ * them:
+ *
+ *     session_bind(s, 0, x, stride);        every input of the graph
+ *     session_begin(s, rows);
+ *     while (!session_advance(s, deadline)) do something else;
+ *     session_output(s, 0, &stride);
+ */
+#ifndef RELUD_SESSION_H
+#define RELUD_SESSION_H
+
+#include "ops.h"
+#include "plan.h"
+#include "stats/counters.h"
+
+struct session {
+    const struct plan *plan;       /* borrowed */
+    const struct kernels *kernels; /* borrowed */
+    struct arena arena;            /* owned: everything below */
+    size_t capacity;               /* rows */
+    float *memory;                 /* capacity * plan->floats_per_row */
+    uint8_t *bits;                 /* capacity * plan->bits_per_row */
+    struct tally *tallies;         /* by layer; NULL at level off */
+    struct {
+        const float *x; /* borrowed */
+        size_t stride;
+    } inputs[GRAPH_IO_MAX];
+    struct op_run run; /* of the node being run */
+    size_t rows, node, tile, tiles;
+};
+
+/* Opens a session for plan with room for capacity rows; OUT_OF_MEMORY otherwise. */
+enum status session_open(struct session *session, const struct plan *plan,
+                         const struct kernels *kernels, enum stats_level level, size_t capacity,
+                         struct error *error);
+void session_close(struct session *session);
+
+/* Input i of the next run: x[rows, features], read until the run is finished. */
+void session_bind(struct session *session, size_t i, const float *x, size_t stride);
+
+/* Starts a run of rows, 1 <= rows <= capacity. */
+void session_begin(struct session *session, size_t rows);
+
+/* Runs on until the run is finished (true) or deadline_ns (cpu_clock_ns) has passed (false); at
+ * least one tile either way. UINT64_MAX: no deadline. */
+bool session_advance(struct session *session, uint64_t deadline_ns);
+
+/* Output i of the finished run: [rows, features], its row stride in *stride. */
+const float *session_output(const struct session *session, size_t i, size_t *stride);
+
+/* Row row of layer's bitmap in the finished run: bit u says whether unit u was active. Bits beyond
+ * the layer's units mean nothing. */
+const uint64_t *session_bits(const struct session *session, size_t layer, size_t row);
+
+/* How many of layer's units were active in that row. */
+size_t session_active(const struct session *session, size_t layer, size_t row);
+
+#endif

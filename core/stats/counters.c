@@ -1,0 +1,181 @@
+#include "counters.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "panel.h"
+
+static const char *const level_names[] = {
+#define LEVEL(name) #name,
+#include "level.def"
+#undef LEVEL
+};
+
+const char *stats_level_name(enum stats_level level)
+{
+    return level_names[level];
+}
+
+bool stats_level_named(enum stats_level *level, const char *name)
+{
+    for (size_t i = 0; i < sizeof level_names / sizeof level_names[0]; i++) {
+        if (strcmp(level_names[i], name) == 0) {
+            *level = (enum stats_level)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool has_magnitude(const struct layer *layer)
+{
+    return !activation_nonnegative(&layer->node->activation);
+}
+
+static enum status no_memory(struct error *error)
+{
+    return error_set(error, STATUS_OUT_OF_MEMORY, "no memory left for statistics");
+}
+
+static bool layer_init(struct layer_counters *counters, struct arena *arena,
+                       const struct layer *layer, enum stats_level level)
+{
+    size_t units = layer->units;
+    counters->active = arena_alloc(arena, units, sizeof *counters->active);
+    if (level != STATS_full)
+        return counters->active;
+    counters->sum = arena_alloc(arena, units, sizeof *counters->sum);
+    counters->magnitude =
+        has_magnitude(layer) ? arena_alloc(arena, units, sizeof *counters->sum) : counters->sum;
+    counters->max = arena_alloc(arena, units, sizeof *counters->max);
+    return counters->active && counters->sum && counters->magnitude && counters->max;
+}
+
+enum status counters_init(struct counters *counters, struct arena *arena, const struct plan *plan,
+                          enum stats_level level, struct error *error)
+{
+    *counters = (struct counters){.level = level, .plan = plan};
+    counters->layers = arena_alloc(arena, plan->layer_count, sizeof *counters->layers);
+    if (!counters->layers)
+        return no_memory(error);
+    for (size_t i = 0; i < plan->layer_count; i++)
+        if (!layer_init(&counters->layers[i], arena, &plan->layers[i], level))
+            return no_memory(error);
+    counters_reset(counters);
+    return STATUS_OK;
+}
+
+static void layer_reset(struct layer_counters *counters, size_t units)
+{
+    counters->observations = 0;
+    counters->nonfinite = 0;
+    memset(counters->active, 0, units * sizeof *counters->active);
+    if (!counters->sum)
+        return;
+    memset(counters->sum, 0, units * sizeof *counters->sum);
+    memset(counters->magnitude, 0, units * sizeof *counters->magnitude);
+    for (size_t i = 0; i < units; i++)
+        counters->max[i] = -INFINITY;
+}
+
+void counters_reset(struct counters *counters)
+{
+    counters->samples = 0;
+    for (size_t i = 0; i < counters->plan->layer_count; i++)
+        layer_reset(&counters->layers[i], counters->plan->layers[i].units);
+}
+
+static void layer_merge(struct layer_counters *into, const struct layer_counters *from,
+                        size_t units)
+{
+    into->observations += from->observations;
+    into->nonfinite += from->nonfinite;
+    for (size_t i = 0; i < units; i++)
+        into->active[i] += from->active[i];
+    for (size_t i = 0; into->sum && i < units; i++) {
+        into->sum[i] += from->sum[i];
+        into->max[i] = from->max[i] > into->max[i] ? from->max[i] : into->max[i];
+    }
+    if (into->magnitude != into->sum)
+        for (size_t i = 0; i < units; i++)
+            into->magnitude[i] += from->magnitude[i];
+}
+
+void counters_merge(struct counters *into, const struct counters *from)
+{
+    into->samples += from->samples;
+    for (size_t i = 0; i < into->plan->layer_count; i++)
+        layer_merge(&into->layers[i], &from->layers[i], into->plan->layers[i].units);
+}
+
+static void tally_reset(struct tally *tally, size_t units)
+{
+    memset(tally->active, 0, units * sizeof *tally->active);
+    *tally->nonfinite = 0;
+    if (tally->sum)
+        memset(tally->sum, 0, units * sizeof *tally->sum);
+    if (tally->magnitude)
+        memset(tally->magnitude, 0, units * sizeof *tally->magnitude);
+    for (size_t i = 0; tally->max && i < units; i++)
+        tally->max[i] = -INFINITY;
+}
+
+static bool tally_init(struct tally *tally, struct arena *arena, const struct layer *layer,
+                       enum stats_level level)
+{
+    size_t units = panel_padded(layer->units);
+    tally->active = arena_alloc(arena, units, sizeof *tally->active);
+    tally->nonfinite = arena_alloc(arena, 1, sizeof *tally->nonfinite);
+    bool complete = tally->active && tally->nonfinite;
+    if (level == STATS_full) {
+        tally->sum = arena_alloc(arena, units, sizeof *tally->sum);
+        tally->max = arena_alloc(arena, units, sizeof *tally->max);
+        if (has_magnitude(layer))
+            tally->magnitude = arena_alloc(arena, units, sizeof *tally->magnitude);
+        complete &= tally->sum && tally->max && (tally->magnitude || !has_magnitude(layer));
+    }
+    if (complete)
+        tally_reset(tally, units);
+    return complete;
+}
+
+enum status tallies_init(struct tally **tallies, struct arena *arena, const struct plan *plan,
+                         enum stats_level level, struct error *error)
+{
+    *tallies = NULL;
+    if (level == STATS_off)
+        return STATUS_OK;
+    struct tally *made = arena_alloc(arena, plan->layer_count, sizeof *made);
+    if (!made)
+        return no_memory(error);
+    for (size_t i = 0; i < plan->layer_count; i++)
+        if (!tally_init(&made[i], arena, &plan->layers[i], level))
+            return no_memory(error);
+    *tallies = made;
+    return STATUS_OK;
+}
+
+static void layer_fold(struct layer_counters *into, const struct tally *tally, size_t units,
+                       uint64_t rows)
+{
+    into->observations += rows;
+    into->nonfinite += *tally->nonfinite;
+    for (size_t i = 0; i < units; i++)
+        into->active[i] += tally->active[i];
+    for (size_t i = 0; tally->sum && i < units; i++) {
+        into->sum[i] += tally->sum[i];
+        into->max[i] = tally->max[i] > into->max[i] ? tally->max[i] : into->max[i];
+    }
+    for (size_t i = 0; tally->magnitude && i < units; i++)
+        into->magnitude[i] += tally->magnitude[i];
+}
+
+void counters_fold(struct counters *into, struct tally *tallies, uint64_t rows)
+{
+    into->samples += rows;
+    for (size_t i = 0; tallies && i < into->plan->layer_count; i++) {
+        size_t units = into->plan->layers[i].units;
+        layer_fold(&into->layers[i], &tallies[i], units, rows);
+        tally_reset(&tallies[i], panel_padded(units));
+    }
+}

@@ -1,0 +1,53 @@
+/* counters: what the neurons did, added up.
+ *
+ * A run counts into tallies (kernels.h), small and private to its session; counters_fold() adds
+ * them to totals with 64 bits. Totals of several loops, processes or shards merge: counts and
+ * maxima exactly, sums as doubles. Not thread-safe; whoever shares counters locks them. */
+#ifndef RELUD_COUNTERS_H
+#define RELUD_COUNTERS_H
+
+#include "graph/plan.h"
+#include "kernels/kernels.h"
+
+enum stats_level {
+#define LEVEL(name) STATS_##name,
+#include "level.def"
+#undef LEVEL
+};
+
+const char *stats_level_name(enum stats_level level);
+bool stats_level_named(enum stats_level *level, const char *name);
+
+struct layer_counters {
+    uint64_t observations; /* rows seen; every unit was observed in each */
+    uint64_t nonfinite;    /* outputs that were NaN or infinite */
+    uint64_t *active;      /* [units] observations in which the unit was active */
+    double *sum;           /* [units] of finite outputs; NULL below level full */
+    double
+        *magnitude; /* [units] of their magnitudes; sum itself where outputs are never negative */
+    float *max;     /* [units] largest pre-activation, -inf before the first */
+};
+
+struct counters {
+    enum stats_level level;
+    const struct plan *plan;
+    uint64_t samples; /* rows */
+    struct layer_counters *layers;
+};
+
+/* Empty counters for plan's layers, in arena. */
+enum status counters_init(struct counters *counters, struct arena *arena, const struct plan *plan,
+                          enum stats_level level, struct error *error);
+
+void counters_reset(struct counters *counters);
+
+/* Adds from's counts to into; both of the same plan and level. */
+void counters_merge(struct counters *into, const struct counters *from);
+
+/* Tallies for one session, NULL at level off; counters_fold() adds them, and rows observations, to
+ * into and empties them. */
+enum status tallies_init(struct tally **tallies, struct arena *arena, const struct plan *plan,
+                         enum stats_level level, struct error *error);
+void counters_fold(struct counters *into, struct tally *tallies, uint64_t rows);
+
+#endif

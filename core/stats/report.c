@@ -1,0 +1,225 @@
+#include "report.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+#include "verdict.h"
+
+/* Rates a histogram's bins end at: a bin holds lower <= rate < upper, the last one rate 1 too. */
+static const double rate_edges[] = {0, 0.001, 0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99, 0.999, 1};
+
+enum { RATE_BINS = sizeof rate_edges / sizeof rate_edges[0] - 1 };
+
+static size_t count_units(enum verdict verdict, const struct layer_view *view, double tau)
+{
+    double mean = layer_mean_magnitude(view);
+    size_t count = 0;
+    for (size_t unit = 0; unit < view->layer->units; unit++)
+        count += verdict_holds(verdict, view, unit, tau, mean);
+    return count;
+}
+
+static void write_units(struct text *text, enum verdict verdict, const struct layer_view *view,
+                        double tau)
+{
+    double mean = layer_mean_magnitude(view);
+    const char *comma = "";
+    text_put(text, "\"units\":[");
+    for (size_t unit = 0; unit < view->layer->units; unit++) {
+        if (!verdict_holds(verdict, view, unit, tau, mean))
+            continue;
+        text_put(text, comma);
+        text_u64(text, unit);
+        comma = ",";
+    }
+    text_put(text, "]");
+}
+
+static void write_verdict(struct text *text, enum verdict verdict, const struct layer_view *view,
+                          const struct report_options *options)
+{
+    if (verdict == VERDICT_dormant && !view->counters->magnitude) {
+        text_put(text, ",\"dormant\":null");
+        return;
+    }
+    size_t count = count_units(verdict, view, options->tau);
+    text_format(text, ",\"%s\":{", verdict_name(verdict));
+    if (verdict == VERDICT_dormant) {
+        text_put(text, "\"tau\":");
+        text_double(text, options->tau);
+        text_put(text, ",");
+    }
+    text_format(text, "\"count\":%zu,", count);
+    if (verdict == VERDICT_dead) {
+        text_put(text, "\"fraction\":");
+        text_double(text, (double)count / (double)view->layer->units);
+        text_put(text, ",\"rate_upper_95\":");
+        text_double(text, rate_upper_95(view->samples));
+        text_put(text, ",");
+    }
+    write_units(text, verdict, view, options->tau);
+    text_put(text, "}");
+}
+
+static size_t rate_bin(double rate)
+{
+    size_t bin = 0;
+    while (bin + 1 < RATE_BINS && rate >= rate_edges[bin + 1])
+        bin++;
+    return bin;
+}
+
+static void write_histogram(struct text *text, const struct layer_view *view)
+{
+    const struct layer_counters *c = view->counters;
+    size_t counts[RATE_BINS] = {0};
+    for (size_t unit = 0; c->observations > 0 && unit < view->layer->units; unit++)
+        counts[rate_bin((double)c->active[unit] / (double)c->observations)]++;
+    text_put(text, ",\"rate_histogram\":{\"edges\":[");
+    for (size_t i = 0; i <= RATE_BINS; i++) {
+        text_put(text, i ? "," : "");
+        text_double(text, rate_edges[i]);
+    }
+    text_put(text, "],\"counts\":[");
+    for (size_t i = 0; i < RATE_BINS; i++)
+        text_format(text, i ? ",%zu" : "%zu", counts[i]);
+    text_put(text, "]}");
+}
+
+/* The per-unit arrays: one function per array gives a unit's number, NaN for null. */
+typedef double unit_number(const struct layer_counters *counters, size_t unit);
+
+static double unit_rate(const struct layer_counters *c, size_t unit)
+{
+    return (double)c->active[unit] / (double)c->observations;
+}
+
+static double unit_mean(const struct layer_counters *c, size_t unit)
+{
+    return c->sum[unit] / (double)c->observations;
+}
+
+static double unit_mean_abs(const struct layer_counters *c, size_t unit)
+{
+    return c->magnitude[unit] / (double)c->observations;
+}
+
+static double unit_max(const struct layer_counters *c, size_t unit)
+{
+    return (double)c->max[unit];
+}
+
+static void write_numbers(struct text *text, const char *name, const struct layer_view *view,
+                          bool measured, unit_number *number)
+{
+    text_format(text, ",\"%s\":", name);
+    if (!measured) {
+        text_put(text, "null");
+        return;
+    }
+    for (size_t unit = 0; unit < view->layer->units; unit++) {
+        text_put(text, unit ? "," : "[");
+        if (number == unit_max) /* a float32: fewer digits say all of it */
+            text_float(text, view->counters->max[unit]);
+        else
+            text_double(text, number(view->counters, unit));
+    }
+    text_put(text, "]");
+}
+
+static void write_unit_stats(struct text *text, const struct layer_view *view)
+{
+    const struct layer_counters *c = view->counters;
+    text_put(text, ",\"unit_stats\":{\"active\":");
+    for (size_t unit = 0; unit < view->layer->units; unit++) {
+        text_put(text, unit ? "," : "[");
+        text_u64(text, c->active[unit]);
+    }
+    text_put(text, "]");
+    write_numbers(text, "rate", view, true, unit_rate);
+    write_numbers(text, "mean", view, c->sum, unit_mean);
+    write_numbers(text, "mean_abs", view, c->magnitude, unit_mean_abs);
+    write_numbers(text, "max_preactivation", view, c->max, unit_max);
+    text_put(text, "}");
+}
+
+static bool decided(const struct layer_view *view, const struct report_options *options)
+{
+    return view->samples >= options->min_samples;
+}
+
+static void write_layer(struct text *text, const struct layer_view *view,
+                        const struct report_options *options)
+{
+    text_put(text, "{\"name\":");
+    text_quote(text, view->layer->name, strlen(view->layer->name));
+    text_put(text, ",\"activation\":");
+    activation_write(text, &view->layer->node->activation);
+    text_format(text,
+                ",\"units\":%zu,\"observations\":%" PRIu64 ",\"sparsity\":", view->layer->units,
+                view->counters->observations);
+    text_double(text, layer_sparsity(view));
+    text_format(text, ",\"nonfinite\":%" PRIu64 ",\"decided\":%s", view->counters->nonfinite,
+                decided(view, options) ? "true" : "false");
+    for (enum verdict verdict = 0; verdict < VERDICT_COUNT; verdict++)
+        write_verdict(text, verdict, view, options);
+    write_histogram(text, view);
+    if (options->units)
+        write_unit_stats(text, view);
+    text_put(text, "}");
+}
+
+static struct layer_view view_of(const struct counters *counters, size_t layer)
+{
+    return (struct layer_view){&counters->plan->layers[layer], &counters->layers[layer],
+                               counters->samples};
+}
+
+/* Over decided layers only. */
+static void write_totals(struct text *text, const struct counters *counters,
+                         const struct report_options *options)
+{
+    size_t units = 0, dead = 0, silent = 0;
+    double active = 0, observed = 0;
+    for (size_t i = 0; i < counters->plan->layer_count; i++) {
+        struct layer_view view = view_of(counters, i);
+        if (!decided(&view, options) || view.counters->observations == 0)
+            continue;
+        double all = (double)view.counters->observations * (double)view.layer->units;
+        units += view.layer->units;
+        dead += count_units(VERDICT_dead, &view, options->tau);
+        silent += count_units(VERDICT_silent, &view, options->tau);
+        active += (1 - layer_sparsity(&view)) * all;
+        observed += all;
+    }
+    text_format(text, "\"totals\":{\"units\":%zu,\"dead\":%zu,\"dead_fraction\":", units, dead);
+    text_double(text, units ? (double)dead / (double)units : NAN);
+    text_format(text, ",\"silent\":%zu,\"sparsity\":", silent);
+    text_double(text, observed > 0 ? 1 - active / observed : NAN);
+    text_put(text, "}");
+}
+
+void report_write(struct text *text, const struct model *model, const struct counters *counters,
+                  const struct report_options *options)
+{
+    text_put(text, "{\"model\":");
+    text_quote(text, model->name, strlen(model->name));
+    text_format(text,
+                ",\"version\":\"%s\",\"digest\":\"%s\",\"level\":\"%s\",\"since\":\"%s\","
+                "\"samples\":%" PRIu64 ",",
+                model->version, model->digest, stats_level_name(counters->level), options->since,
+                counters->samples);
+    write_totals(text, counters, options);
+    text_put(text, ",\"layers\":[");
+    const char *comma = "";
+    for (size_t i = 0; i < counters->plan->layer_count; i++) {
+        if (options->layer != PLAN_LAYER_NONE && (size_t)options->layer != i)
+            continue;
+        struct layer_view view = view_of(counters, i);
+        text_put(text, comma);
+        write_layer(text, &view, options);
+        comma = ",";
+    }
+    text_put(text, "]}");
+}

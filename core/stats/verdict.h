@@ -1,0 +1,54 @@
+/* verdict: what the counters say of each unit.
+ *
+ *   dead       never active in all n observations, and the function passes no gradient there:
+ * cs231n, "never activate on any datapoint". Reported with the 95 % upper bound on the firing rate,
+ *              1 - 0.05^(1/n), n in rows.
+ *   silent     never active so far, but the function leaks.
+ *   dormant    E|h| over its mean in the layer is at most tau: Sokar et al. 2023, "The Dormant
+ * Neuron Phenomenon in Deep Reinforcement Learning". Needs level full. rare       active, but in
+ * less than 1 % of the observations: SageMaker Debugger's DeadRelu rule. always_on  active in every
+ * observation.
+ *
+ * Verdicts overlap as their definitions do; dead and silent are disjoint. They are given from the
+ * first row on; below min_samples rows a layer is undecided. Before the first row nobody is
+ * anything. */
+#ifndef RELUD_VERDICT_H
+#define RELUD_VERDICT_H
+
+#include "counters.h"
+
+#define VERDICT_RARE_RATE   0.01
+#define VERDICT_TAU_DEFAULT 0.025
+
+enum verdict {
+#define VERDICT(name) VERDICT_##name,
+#include "verdict.def"
+#undef VERDICT
+    VERDICT_COUNT
+};
+
+/* A layer's counters and the rows they were counted in. */
+struct layer_view {
+    const struct layer *layer;
+    const struct layer_counters *counters;
+    uint64_t samples;
+};
+
+const char *verdict_name(enum verdict verdict);
+
+/* Whether verdict holds for unit; tau is read for dormant only. mean_magnitude is
+ * layer_mean_magnitude(). */
+bool verdict_holds(enum verdict verdict, const struct layer_view *view, size_t unit, double tau,
+                   double mean_magnitude);
+
+/* The mean over the layer's units of E|h|; NaN below level full or before the first row. */
+double layer_mean_magnitude(const struct layer_view *view);
+
+/* Share of inactive observations over all units; NaN before the first row. */
+double layer_sparsity(const struct layer_view *view);
+
+/* Upper end of the 95 % confidence interval of a firing rate of which samples rows showed nothing;
+ * 1 before the first row. */
+double rate_upper_95(uint64_t samples);
+
+#endif
