@@ -1,0 +1,186 @@
+#include "model.h"
+
+#include <errno.h>
+#include <nettle/sha2.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "config.h"
+#include "file.h"
+#include "onnx.h"
+#include "panel.h"
+
+enum { PATH_BYTES_MAX = 4096, CONFIG_BYTES_MAX = 1 << 20 };
+
+/* Where a model's files are. */
+struct paths {
+    char network[PATH_BYTES_MAX];
+    char config[PATH_BYTES_MAX]; /* "" when the model is a single file */
+};
+
+static enum status find_files(struct paths *paths, const char *path, struct error *error)
+{
+    struct stat stat_buffer;
+    if (stat(path, &stat_buffer) != 0)
+        return error_set(error, STATUS_NOT_FOUND, "%s", strerror(errno));
+    bool directory = S_ISDIR(stat_buffer.st_mode);
+    int length = snprintf(paths->network, PATH_BYTES_MAX, directory ? "%s/model.onnx" : "%s", path);
+    paths->config[0] = '\0';
+    if (directory)
+        snprintf(paths->config, PATH_BYTES_MAX, "%s/config.json", path);
+    if (length >= PATH_BYTES_MAX - 1)
+        return error_set(error, STATUS_TOO_LARGE, "the path is too long");
+    if (stat(paths->network, &stat_buffer) != 0)
+        return error_set(error, STATUS_NOT_FOUND, "expected a file model.onnx in it, found none");
+    return STATUS_OK;
+}
+
+void model_path_name(char name[MODEL_NAME_BYTES], const char *path)
+{
+    size_t end = strlen(path);
+    while (end > 1 && path[end - 1] == '/')
+        end--;
+    size_t begin = end;
+    while (begin > 0 && path[begin - 1] != '/')
+        begin--;
+    if (end - begin > 5 && memcmp(path + end - 5, ".onnx", 5) == 0)
+        end -= 5;
+    size_t length = end - begin < MODEL_NAME_BYTES ? end - begin : MODEL_NAME_BYTES - 1;
+    memcpy(name, path + begin, length);
+    name[length] = '\0';
+}
+
+enum status model_set_activation(struct model *model, const char *layer,
+                                 struct activation activation, struct error *error)
+{
+    bool all = strcmp(layer, "*") == 0;
+    size_t found = 0;
+    for (size_t i = 0; i < model->graph.node_count; i++) {
+        struct node *node = &model->graph.nodes[i];
+        bool named = strcmp(node->name, layer) == 0 && node->op != OP_softmax;
+        if (!named && !(all && activation_counted(&node->activation)))
+            continue;
+        if (activation.type == ACTIVATION_softmax)
+            return error_set(error, STATUS_UNSUPPORTED, "softmax cannot replace an activation");
+        node->activation = activation;
+        found++;
+    }
+    return found > 0 ? STATUS_OK
+                     : error_set(error, STATUS_NOT_FOUND, "the model has no layer \"%s\"", layer);
+}
+
+static enum status apply_overrides(struct model *model, const struct model_options *options,
+                                   struct error *error)
+{
+    for (size_t i = 0; i < options->override_count; i++) {
+        const struct activation_override *override = &options->overrides[i];
+        if (model_set_activation(model, override->layer, override->activation, error) != STATUS_OK)
+            return error->status;
+    }
+    return STATUS_OK;
+}
+
+/* The effective activations are part of what a model is: statistics of one do not fit the other. */
+static void digest_activations(struct sha256_ctx *hash, const struct graph *graph)
+{
+    for (size_t i = 0; i < graph->node_count; i++) {
+        const struct node *node = &graph->nodes[i];
+        const char *type = activation_info(node->activation.type)->name;
+        sha256_update(hash, strlen(node->name) + 1, (const uint8_t *)node->name);
+        sha256_update(hash, strlen(type) + 1, (const uint8_t *)type);
+        sha256_update(hash, sizeof(float), (const uint8_t *)&node->activation.parameter);
+    }
+}
+
+static void write_digest(struct model *model, struct sha256_ctx *hash)
+{
+    uint8_t digest[SHA256_DIGEST_SIZE];
+    digest_activations(hash, &model->graph);
+    sha256_digest(hash, sizeof digest, digest);
+    char *text = model->digest + sprintf(model->digest, "sha256:");
+    for (size_t i = 0; i < sizeof digest; i++)
+        text += sprintf(text, "%02x", digest[i]);
+}
+
+static enum status load_network(struct model *model, const char *path, struct sha256_ctx *hash,
+                                struct error *error)
+{
+    struct file file;
+    enum status status = file_open(&file, path, MODEL_FILE_BYTES_MAX, error);
+    if (status != STATUS_OK)
+        return status;
+    sha256_update(hash, file.count, file.bytes);
+    status = onnx_import(model, file.bytes, file.count, error);
+    file_close(&file);
+    return status;
+}
+
+/* config.json is optional: a missing one is no error. */
+static enum status load_config(struct model *model, const char *path, struct sha256_ctx *hash,
+                               struct error *error)
+{
+    struct file file;
+    if (!path[0])
+        return STATUS_OK;
+    enum status status = file_open(&file, path, CONFIG_BYTES_MAX, error);
+    if (status == STATUS_NOT_FOUND)
+        return STATUS_OK;
+    if (status == STATUS_OK) {
+        sha256_update(hash, file.count, file.bytes);
+        status = config_apply(model, (const char *)file.bytes, file.count, error);
+        file_close(&file);
+    }
+    return status == STATUS_OK ? status : error_prefix(error, "%s", path);
+}
+
+static enum status load(struct model *model, const char *path, const struct model_options *options,
+                        struct error *error)
+{
+    struct paths paths;
+    struct sha256_ctx hash;
+    sha256_init(&hash);
+    if (find_files(&paths, path, error) != STATUS_OK)
+        return error_prefix(error, "%s", path);
+    if (load_network(model, paths.network, &hash, error) != STATUS_OK)
+        return error_prefix(error, "%s", paths.network);
+    if (load_config(model, paths.config, &hash, error) != STATUS_OK ||
+        apply_overrides(model, options, error) != STATUS_OK)
+        return error->status;
+    char name[MODEL_NAME_BYTES];
+    model_path_name(name, path);
+    const char *chosen = options->name ? options->name : name;
+    model->name = arena_text(&model->arena, chosen, strlen(chosen));
+    if (!model->name)
+        return error_set(error, STATUS_OUT_OF_MEMORY, "no memory left for the model's name");
+    write_digest(model, &hash);
+    return plan_init(&model->plan, &model->graph, error);
+}
+
+enum status model_open(struct model *model, const char *path, const struct model_options *options,
+                       struct error *error)
+{
+    *model = (struct model){.version = "1", .level = options->level};
+    arena_init(&model->arena, MODEL_MEMORY_BYTES_MAX);
+    error->status = STATUS_OK;
+    enum status status = load(model, path, options, error);
+    if (status != STATUS_OK)
+        model_close(model);
+    return status;
+}
+
+void model_close(struct model *model)
+{
+    arena_free(&model->arena);
+}
+
+size_t model_weight_bytes(const struct model *model)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < model->graph.node_count; i++) {
+        const struct node *node = &model->graph.nodes[i];
+        if (node->op == OP_dense)
+            bytes += (node->k + 1) * panel_padded(node->n) * sizeof(float);
+    }
+    return bytes;
+}

@@ -1,0 +1,75 @@
+/* model: a network as it is served: graph, plan, signature, names.
+ *
+ * A model is read from PATH: an .onnx file, or a directory with model.onnx and, optionally,
+ * config.json. Once open it never changes, so that any number of threads may read it. */
+#ifndef RELUD_MODEL_H
+#define RELUD_MODEL_H
+
+#include "graph/graph.h"
+#include "graph/plan.h"
+#include "stats/counters.h"
+
+enum {
+    MODEL_FEATURES_MAX = 1 << 24, /* numbers in one row of any value */
+    MODEL_NODES_MAX = 1 << 14,
+    MODEL_NAME_BYTES = 256,
+    MODEL_DIGEST_BYTES = sizeof "sha256:" + 64,
+};
+
+/* No file larger than protobuf's own limit, no model that takes more memory than this. */
+#define MODEL_FILE_BYTES_MAX   ((size_t)1 << 31)
+#define MODEL_MEMORY_BYTES_MAX ((size_t)1 << 33)
+
+/* An input or output as clients name it. */
+struct port {
+    const char *name;
+    size_t rank;
+    int64_t dims[TENSOR_RANK_MAX]; /* dims[0] is -1: the batch */
+    size_t features;               /* the product of the others */
+    const float *min, *max;    /* [features] declared range of an input; NULL when not declared */
+    const char *const *labels; /* [features] of an output; NULL when not declared */
+};
+
+struct model {
+    struct arena arena; /* owned: everything below */
+    const char *name;
+    const char *version;
+    char digest[MODEL_DIGEST_BYTES]; /* of the files and the effective activations */
+    struct graph graph;
+    struct plan plan;
+    struct port inputs[GRAPH_IO_MAX], outputs[GRAPH_IO_MAX];
+    size_t max_batch_rows; /* 0: not configured */
+    enum stats_level level;
+};
+
+/* One --activation: layer is a name or "*" for all hidden ones. */
+struct activation_override {
+    const char *layer;
+    struct activation activation;
+};
+
+struct model_options {
+    const char *name;       /* NULL: that of the path */
+    enum stats_level level; /* unless config.json says otherwise */
+    const struct activation_override *overrides;
+    size_t override_count;
+};
+
+/* The name of the model at path unless another is given: its last part, without ".onnx". */
+void model_path_name(char name[MODEL_NAME_BYTES], const char *path);
+
+/* Opens the model at path. On failure nothing is left open and the error's message names the file,
+ * and the node or tensor at fault. */
+enum status model_open(struct model *model, const char *path, const struct model_options *options,
+                       struct error *error);
+void model_close(struct model *model);
+
+/* Gives the node called layer that activation; NOT_FOUND when the graph has no such node. Before
+ * planning only. "*" means every node whose activation is counted. */
+enum status model_set_activation(struct model *model, const char *layer,
+                                 struct activation activation, struct error *error);
+
+/* Bytes of weights, as packed. */
+size_t model_weight_bytes(const struct model *model);
+
+#endif
