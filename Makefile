@@ -1,0 +1,121 @@
+# relud: `make run` and `make test` do everything on a fresh Debian 12, set-up included. See `make help`.
+
+BUILD  ?= build/release
+PREFIX ?= /usr/local
+SAN    ?=
+CC     ?= gcc
+MODELS ?= models/digits models/digits-dying
+
+PACKAGES_BUILD = gcc make pkg-config libc6-dev libmicrohttpd-dev libjansson-dev zlib1g-dev nettle-dev \
+                 libprotobuf-c-dev protobuf-c-compiler libonnx-dev
+PACKAGES_TEST  = libcriterion-dev libcurl4-openssl-dev curl python3-onnx
+PACKAGES_LINT  = clang-format cppcheck
+
+CPPFLAGS  += -D_GNU_SOURCE -isystem $(BUILD)/gen
+CFLAGS    ?= -O2 -g
+WARNINGS   = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Wstrict-prototypes \
+             -Wmissing-prototypes -Wvla $(if $(CI),-Werror)
+ALL_CFLAGS = -std=c11 $(CFLAGS) $(WARNINGS) -fno-math-errno -ffp-contract=off -pthread \
+             $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)
+LDFLAGS   += -pthread $(if $(SAN),-fsanitize=$(SAN))
+LDLIBS     = -lmicrohttpd -ljansson -lprotobuf-c -lnettle -lz -lm
+
+# Kernels: one source, compiled once for each instruction set (core/kernels/isa.def).
+ifneq ($(filter x86_64 amd64,$(shell uname -m)),)
+ISAS = avx512 avx2 baseline
+else ifneq ($(filter aarch64 arm64,$(shell uname -m)),)
+ISAS = neon
+else
+ISAS = baseline
+endif
+ISA_avx512 = -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma -mbmi2
+ISA_avx2   = -mavx2 -mfma -mbmi2
+
+CORE     = $(filter-out %_tmpl.c,$(wildcard core/*.c core/*/*.c))
+SERVER   = $(filter-out server/main.c,$(wildcard server/*.c server/*/*.c))
+UNIT     = $(wildcard tests/unit/*/*.c tests/unit/*/*/*.c)
+API      = $(wildcard tests/api/*.c)
+SUPPORT  = $(wildcard tests/support/*.c)
+objects  = $(patsubst %.c,$(BUILD)/%.o,$(1))
+KERNELS  = $(ISAS:%=$(BUILD)/core/kernels/kernels_%.o)
+
+all: $(BUILD)/relud ## build the daemon
+
+$(BUILD)/libcore.a: $(call objects,$(CORE)) $(KERNELS) $(BUILD)/gen/onnx.pb-c.o
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(BUILD)/relud: $(call objects,server/main.c $(SERVER)) $(BUILD)/libcore.a
+	$(CC) $(LDFLAGS) $^ $(LDLIBS) -o $@
+
+$(BUILD)/gen/onnx.pb-c.c: /usr/include/onnx/onnx.proto
+	@mkdir -p $(@D)
+	protoc-c --c_out=$(@D) -I$(<D) $(<F)
+
+$(BUILD)/gen/onnx.pb-c.o: $(BUILD)/gen/onnx.pb-c.c
+	$(CC) -std=c11 $(CFLAGS) -I$(BUILD)/gen -c $< -o $@
+
+# core sees core alone; server sees both; tests see everything.
+$(BUILD)/core/%.o: INCLUDES = -Icore -Icore/kernels
+$(BUILD)/server/%.o: INCLUDES = -Icore -Iserver
+$(BUILD)/tests/%.o: INCLUDES = -Icore -Iserver -Itests/support
+
+$(call objects,$(wildcard core/model/*.c)): | $(BUILD)/gen/onnx.pb-c.c
+
+$(BUILD)/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(INCLUDES) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
+
+$(BUILD)/core/kernels/kernels_%.o: core/kernels/kernels_tmpl.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -Icore -Icore/kernels $(ALL_CFLAGS) -O3 -fno-trapping-math -fwrapv -Wno-psabi \
+	  $(ISA_$*) -DKERNELS_ISA=$* -MMD -MP -c $< -o $@
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+
+## Set-up
+
+deps: ## install what building and testing needs (Debian packages)
+	@tests/deps.sh $(PACKAGES_BUILD) $(PACKAGES_TEST)
+
+deps-build:
+	@tests/deps.sh $(PACKAGES_BUILD)
+
+deps-lint:
+	@tests/deps.sh $(PACKAGES_LINT)
+
+## Use
+
+run: deps-build ## build and serve the bundled models
+	@$(MAKE) --no-print-directory all
+	@tests/run.sh $(BUILD)/relud $(MODELS)
+
+install: all ## install the daemon and the bundled models under DESTDIR/PREFIX
+	install -D -m 755 $(BUILD)/relud $(DESTDIR)$(PREFIX)/bin/relud
+
+## Tests
+
+$(BUILD)/tests/unit_tests: $(call objects,$(UNIT) $(SUPPORT) $(SERVER)) $(BUILD)/libcore.a
+	$(CC) $(LDFLAGS) $^ $(LDLIBS) -lcriterion -lcurl -o $@
+
+$(BUILD)/tests/api_tests: $(call objects,$(API) $(SUPPORT)) $(BUILD)/libcore.a
+	$(CC) $(LDFLAGS) $^ $(LDLIBS) -lcriterion -lcurl -o $@
+
+tests: $(BUILD)/tests/unit_tests $(BUILD)/tests/api_tests
+
+test: deps ## install, build and run all tests
+	@tests/all.sh
+
+unit: $(BUILD)/tests/unit_tests ## unit tests
+	$<
+
+api: all $(BUILD)/tests/api_tests ## tests against a live daemon
+	RELUD=$(BUILD)/relud $(BUILD)/tests/api_tests
+
+clean: ## remove everything that was built
+	rm -rf build
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
+
+.PHONY: all tests deps deps-build deps-lint run install test unit api clean help

@@ -1,0 +1,152 @@
+#include <string.h>
+
+#include "infer.h"
+
+/* The rows of a raw body: whole rows of the model's one input. */
+static enum status decode_raw(struct infer *infer, struct error *error)
+{
+    const struct model *model = infer->model;
+    const struct port *port = &model->inputs[0];
+    size_t row_bytes = port->features * sizeof(float);
+    if (model->graph.input_count != 1)
+        return error_set(error, STATUS_INVALID,
+                         "a model with %zu inputs takes JSON, not application/octet-stream",
+                         model->graph.input_count);
+    if (infer->raw_bytes == 0 || infer->raw_bytes % row_bytes != 0)
+        return error_set(error, STATUS_INVALID,
+                         "input \"%s\": expected rows of %zu bytes (%zu float32), found %llu bytes",
+                         port->name, row_bytes, port->features,
+                         (unsigned long long)infer->raw_bytes);
+    infer->job.rows = (size_t)(infer->raw_bytes / row_bytes);
+    infer->job.x[0] = infer->lift.numbers;
+    return STATUS_OK;
+}
+
+static enum status wrong_row(const struct port *port, size_t row, size_t found, struct error *error)
+{
+    return error_set(error, STATUS_INVALID,
+                     "input \"%s\": row %zu has %zu numbers, the model takes %zu", port->name, row,
+                     found, port->features);
+}
+
+/* A row nested to the model's shape must have that shape; a flat one is only counted. */
+static enum status check_nesting(const struct port *port, const struct lift_array *array,
+                                 struct error *error)
+{
+    if (array->depth == 2)
+        return STATUS_OK;
+    bool fits = array->depth == port->rank && !array->ragged;
+    for (size_t d = 1; d < array->depth && fits; d++)
+        fits = array->dims[d] == (size_t)port->dims[d];
+    if (fits)
+        return STATUS_OK;
+    char text[DIMS_TEXT_BYTES];
+    return error_set(
+        error, STATUS_INVALID, "input \"%s\": row %zu is not nested as the model's shape %s",
+        port->name, array->ragged ? array->ragged_row : 0, dims_text(text, port->dims, port->rank));
+}
+
+/* How many rows of port an array holds. */
+static enum status count_rows(const struct port *port, const struct lift_array *array, size_t *rows,
+                              struct error *error)
+{
+    if (array->count == 0 && array->dims[0] == 0)
+        return error_set(error, STATUS_INVALID,
+                         "input \"%s\": expected at least one row, found none", port->name);
+    *rows = array->depth == 1 ? 1 : array->dims[0];
+    size_t first = array->depth == 1 ? array->count : array->row_count;
+    if (first != port->features)
+        return wrong_row(port, 0, first, error);
+    if (array->odd_row > 0)
+        return wrong_row(port, array->odd_row, array->odd_count, error);
+    return array->depth == 1 ? STATUS_OK : check_nesting(port, array, error);
+}
+
+/* Input i is the array that stands as placeholder in the envelope. */
+static enum status bind_input(struct infer *infer, size_t i, const json_t *placeholder,
+                              struct error *error)
+{
+    const struct port *port = &infer->model->inputs[i];
+    if (!json_is_integer(placeholder))
+        return error_set(error, STATUS_INVALID,
+                         "input \"%s\": expected an array of rows of numbers", port->name);
+    const struct lift_array *array = &infer->lift.arrays[json_integer_value(placeholder)];
+    size_t rows = 0;
+    if (count_rows(port, array, &rows, error) != STATUS_OK)
+        return error->status;
+    if (infer->job.rows > 0 && rows != infer->job.rows)
+        return error_set(error, STATUS_INVALID,
+                         "input \"%s\": found %zu rows, the input before it has %zu", port->name,
+                         rows, infer->job.rows);
+    infer->job.rows = rows;
+    infer->job.x[i] = infer->lift.numbers + array->first;
+    return STATUS_OK;
+}
+
+static enum status bind_named(struct infer *infer, const json_t *inputs, struct error *error)
+{
+    const struct model *model = infer->model;
+    for (size_t i = 0; i < model->graph.input_count; i++) {
+        const json_t *placeholder = json_object_get(inputs, model->inputs[i].name);
+        if (!placeholder)
+            return error_set(error, STATUS_INVALID, "input \"%s\" is missing",
+                             model->inputs[i].name);
+        if (bind_input(infer, i, placeholder, error) != STATUS_OK)
+            return error->status;
+    }
+    if (json_object_size(inputs) > model->graph.input_count)
+        return error_set(error, STATUS_INVALID, "expected %zu inputs, found %zu",
+                         model->graph.input_count, json_object_size(inputs));
+    return STATUS_OK;
+}
+
+static enum status bind_inputs(struct infer *infer, struct error *error)
+{
+    const json_t *inputs = json_object_get(infer->envelope, "inputs");
+    if (!inputs)
+        return error_set(error, STATUS_INVALID, "expected \"inputs\" in the body, found none");
+    if (json_is_object(inputs))
+        return bind_named(infer, inputs, error);
+    if (infer->model->graph.input_count > 1)
+        return error_set(error, STATUS_INVALID,
+                         "\"inputs\": expected an object with %zu names, as the model has so many "
+                         "inputs",
+                         infer->model->graph.input_count);
+    return bind_input(infer, 0, inputs, error);
+}
+
+static enum status read_settings(struct infer *infer, struct error *error)
+{
+    const json_t *id = json_object_get(infer->envelope, "id");
+    if (id && !json_is_string(id))
+        return error_set(error, STATUS_INVALID, "\"id\": expected a string");
+    const json_t *stats = json_object_get(infer->envelope, "stats");
+    const char *text = stats ? json_string_value(stats) : "summary";
+    static const char *const names[] = {
+        [INFER_NONE] = "none", [INFER_SUMMARY] = "summary", [INFER_UNITS] = "units"};
+    for (size_t i = 0; text && i < sizeof names / sizeof names[0]; i++) {
+        if (strcmp(text, names[i]) == 0) {
+            infer->stats = (enum infer_stats)i;
+            return STATUS_OK;
+        }
+    }
+    return error_set(error, STATUS_INVALID, "\"stats\": expected none, summary or units");
+}
+
+enum status infer_decode(struct infer *infer, struct error *error)
+{
+    if (infer->raw_body)
+        return decode_raw(infer, error);
+    if (lift_finish(&infer->lift, error) != STATUS_OK)
+        return error->status;
+    json_error_t at;
+    infer->envelope = json_loadb(infer->lift.envelope.bytes, infer->lift.envelope.count,
+                                 JSON_REJECT_DUPLICATES, &at);
+    if (!infer->envelope)
+        return error_set(error, STATUS_INVALID, "malformed JSON: %s", at.text);
+    if (!json_is_object(infer->envelope))
+        return error_set(error, STATUS_INVALID, "expected a JSON object with \"inputs\"");
+    if (read_settings(infer, error) != STATUS_OK)
+        return error->status;
+    return bind_inputs(infer, error);
+}

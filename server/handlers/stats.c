@@ -1,0 +1,83 @@
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "handlers.h"
+#include "stats/report.h"
+#include "stats/verdict.h"
+
+/* tau=: a number from 0 on. */
+static bool read_tau(struct exchange *exchange, double *tau)
+{
+    const char *text = exchange_query(exchange, "tau");
+    char *end = NULL;
+    *tau = text ? strtod(text, &end) : VERDICT_TAU_DEFAULT;
+    if (!text || (end != text && *end == '\0' && isfinite(*tau) && *tau >= 0))
+        return true;
+    exchange_refuse(exchange, 400, "invalid", "tau: expected a number from 0 on, found \"%s\"",
+                    text);
+    return false;
+}
+
+static bool read_detail(struct exchange *exchange, bool *units)
+{
+    const char *detail = exchange_query(exchange, "detail");
+    *units = detail && strcmp(detail, "units") == 0;
+    if (!detail || *units)
+        return true;
+    exchange_refuse(exchange, 400, "invalid", "detail: expected \"units\", found \"%s\"", detail);
+    return false;
+}
+
+static bool read_layer(struct exchange *exchange, const struct model *model, int *layer)
+{
+    const char *name = exchange_query(exchange, "layer");
+    *layer = name ? plan_find_layer(&model->plan, name) : PLAN_LAYER_NONE;
+    if (!name || *layer != PLAN_LAYER_NONE)
+        return true;
+    exchange_refuse(exchange, 404, "unknown_layer", "model \"%s\" counts no layer \"%s\"",
+                    model->name, name);
+    return false;
+}
+
+/* Windows need a history, which is not kept yet: since load is all there is. */
+static bool refuse_window(struct exchange *exchange)
+{
+    const char *window = exchange_query(exchange, "window");
+    if (window)
+        exchange_refuse(exchange, 400, "unsupported",
+                        "window: statistics are kept since load only, found \"%s\"", window);
+    return window != NULL;
+}
+
+static void answer(struct exchange *exchange, size_t model, const struct report_options *options)
+{
+    const struct server *server = loop_server(exchange->loop);
+    struct arena arena;
+    struct counters merged;
+    struct error error;
+    arena_init(&arena, MODEL_MEMORY_BYTES_MAX);
+    const struct model *m = &server->registry.models[model];
+    if (counters_init(&merged, &arena, &m->plan, m->level, &error) == STATUS_OK) {
+        for (size_t i = 0; i < server->loop_count; i++)
+            loop_collect(server->loops[i], model, &merged);
+        report_write(&exchange->reply, m, &merged, options);
+        exchange_answer(exchange, 200, "application/json");
+    } else {
+        exchange_fail(exchange, &error);
+    }
+    arena_free(&arena);
+}
+
+void handle_stats(struct exchange *exchange)
+{
+    const struct server *server = loop_server(exchange->loop);
+    int model = handlers_model(exchange);
+    struct report_options options = {.min_samples = server->options.stats_min_samples,
+                                     .since = server->since};
+    if (model == REGISTRY_NONE || refuse_window(exchange) || !read_tau(exchange, &options.tau) ||
+        !read_detail(exchange, &options.units) ||
+        !read_layer(exchange, &server->registry.models[model], &options.layer))
+        return;
+    answer(exchange, (size_t)model, &options);
+}

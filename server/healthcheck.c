@@ -1,0 +1,105 @@
+#include <errno.h>
+#include <netdb.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include "commands.h"
+
+enum { TIMEOUT_S = 5 };
+
+struct target {
+    char host[256], port[16], path[512];
+};
+
+/* Reads http://HOST[:PORT][/PATH]; the path is /readyz when there is none. */
+static bool read_url(struct target *target, const char *url)
+{
+    if (strncmp(url, "http://", 7) != 0)
+        return false;
+    const char *host = url + 7;
+    bool bracket = *host == '[';
+    host += bracket;
+    size_t length = strcspn(host, bracket ? "]" : ":/");
+    const char *rest = host + length + bracket;
+    size_t port = *rest == ':' ? strcspn(rest + 1, "/") : 0;
+    const char *path = rest + (port ? port + 1 : 0);
+    if (length == 0 || length >= sizeof target->host || port >= sizeof target->port)
+        return false;
+    snprintf(target->host, sizeof target->host, "%.*s", (int)length, host);
+    snprintf(target->port, sizeof target->port, "%.*s", port ? (int)port : 2,
+             port ? rest + 1 : "80");
+    snprintf(target->path, sizeof target->path, "%s",
+             *path && strcmp(path, "/") ? path : "/readyz");
+    return true;
+}
+
+/* Where this machine's relud listens by its environment. */
+static void default_url(char url[64])
+{
+    const char *port = getenv("RELUD_PORT");
+    bool ours = port && *port && strncmp(port, "tcp://", 6) != 0;
+    snprintf(url, 64, "http://127.0.0.1:%.8s/readyz", ours ? port : "8080");
+}
+
+static int connect_to(const struct target *target)
+{
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found;
+    const struct timeval timeout = {.tv_sec = TIMEOUT_S};
+    if (getaddrinfo(target->host, target->port, &hints, &found) != 0)
+        return -1;
+    int descriptor = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
+    setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout);
+    if (connect(descriptor, found->ai_addr, found->ai_addrlen) != 0) {
+        close(descriptor);
+        descriptor = -1;
+    }
+    freeaddrinfo(found);
+    return descriptor;
+}
+
+/* The status the server answers with, 0 when there is no HTTP answer. */
+static int ask(int descriptor, const struct target *target)
+{
+    char text[1024];
+    int length =
+        snprintf(text, sizeof text, "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n",
+                 target->path, target->host);
+    if (write(descriptor, text, (size_t)length) != length)
+        return 0;
+    ssize_t got, count = 0;
+    while (count < 12 &&
+           (got = read(descriptor, text + count, sizeof text - 1 - (size_t)count)) > 0)
+        count += got;
+    text[count] = '\0';
+    int status = 0;
+    return sscanf(text, "HTTP/1.%*d %d", &status) == 1 ? status : 0;
+}
+
+int healthcheck(int count, char *const *argv)
+{
+    char url[64];
+    struct target target;
+    default_url(url);
+    if (count > 1 || !read_url(&target, count ? argv[0] : url)) {
+        fprintf(stderr, "relud: usage: relud healthcheck [http://HOST:PORT]\n");
+        return 2;
+    }
+    int descriptor = connect_to(&target);
+    if (descriptor < 0) {
+        fprintf(stderr, "relud: %s port %s: %s\n", target.host, target.port, strerror(errno));
+        return 1;
+    }
+    int status = ask(descriptor, &target);
+    close(descriptor);
+    if (status == 200)
+        return 0;
+    fprintf(stderr, "relud: %s port %s is not ready: it answered %d\n", target.host, target.port,
+            status);
+    return 1;
+}

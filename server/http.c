@@ -1,0 +1,414 @@
+#include "http.h"
+
+#include <errno.h>
+#include <microhttpd.h>
+#include <linux/tcp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include "cpu.h"
+#include "log.h"
+#include "loop.h"
+#include "routes.h"
+
+/* Memory of a connection for header and body pieces. libmicrohttpd clears it after every request:
+ * 256 KiB would cost more than half of the requests per second (measured). */
+enum { CONNECTION_MEMORY_BYTES = 16 * 1024 };
+
+/* How long a connection must have been idle to be closed while draining: a client under way with
+ * its next request shall get an answer. */
+enum { DRAIN_IDLE_MS = 250 };
+
+/* A socket, from its acceptance to its end. */
+struct connection {
+    struct connection *next, *previous;
+    struct http *http;
+    int descriptor;
+    struct exchange *exchange; /* the request being read or answered; NULL between requests */
+    uint64_t idle_since_ns;    /* when it was opened or its last answer left */
+    bool known;                /* received_bytes below is meaningful */
+    uint64_t received_bytes;   /* when the connection was last seen idle */
+    uint64_t header_since_ns;  /* when bytes of a new header were first seen; 0 for none */
+};
+
+struct http {
+    struct MHD_Daemon *daemon;
+    struct loop *loop;
+    struct http_limits limits;
+    struct connection *connections;
+    unsigned connection_count;
+};
+
+/* Answers */
+
+static void add_header(struct MHD_Response *response, const char *name, const char *value)
+{
+    MHD_add_response_header(response, name, value);
+}
+
+/* The reply stays in the exchange until the exchange is released, after the response. */
+static enum MHD_Result send_answer(struct exchange *exchange)
+{
+    struct MHD_Connection *connection = exchange->connection;
+    struct MHD_Response *response = MHD_create_response_from_buffer(
+        exchange->reply.count, exchange->reply.bytes, MHD_RESPMEM_PERSISTENT);
+    if (!response)
+        return MHD_NO;
+    add_header(response, "Content-Type", exchange->content_type);
+    if (exchange->allow)
+        add_header(response, "Allow", exchange->allow);
+    if (exchange->retry_after_s) {
+        char seconds[16];
+        snprintf(seconds, sizeof seconds, "%d", exchange->retry_after_s);
+        add_header(response, "Retry-After", seconds);
+    }
+    if (loop_draining(exchange->loop))
+        add_header(response, "Connection", "close");
+    enum MHD_Result result = MHD_queue_response(connection, (unsigned)exchange->status, response);
+    MHD_destroy_response(response);
+    return result;
+}
+
+void exchange_answer(struct exchange *exchange, int status, const char *content_type)
+{
+    exchange->status = status;
+    exchange->content_type = content_type;
+    if (exchange->reply.failed) {
+        text_free(&exchange->reply);
+        exchange->status = MHD_HTTP_SERVICE_UNAVAILABLE;
+    }
+}
+
+void exchange_refuse(struct exchange *exchange, int status, const char *code, const char *format,
+                     ...)
+{
+    char message[ERROR_MESSAGE_BYTES];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(message, sizeof message, format, args);
+    va_end(args);
+    exchange->reply.count = 0;
+    text_put(&exchange->reply, "{\"error\":");
+    text_quote(&exchange->reply, message, strlen(message));
+    text_format(&exchange->reply, ",\"code\":\"%s\"}", code);
+    if (status == MHD_HTTP_SERVICE_UNAVAILABLE)
+        exchange->retry_after_s = 1;
+    exchange_answer(exchange, status, "application/json");
+}
+
+void exchange_fail(struct exchange *exchange, const struct error *error)
+{
+    static const int statuses[] = {
+        [STATUS_OK] = MHD_HTTP_OK,
+        [STATUS_INVALID] = MHD_HTTP_BAD_REQUEST,
+        [STATUS_UNSUPPORTED] = MHD_HTTP_UNSUPPORTED_MEDIA_TYPE,
+        [STATUS_NOT_FOUND] = MHD_HTTP_NOT_FOUND,
+        [STATUS_TOO_LARGE] = MHD_HTTP_CONTENT_TOO_LARGE,
+        [STATUS_OUT_OF_MEMORY] = MHD_HTTP_SERVICE_UNAVAILABLE,
+        [STATUS_IO] = MHD_HTTP_SERVICE_UNAVAILABLE,
+    };
+    exchange_refuse(exchange, statuses[error->status], status_text(error->status), "%s",
+                    error->message);
+}
+
+void exchange_suspend(struct exchange *exchange)
+{
+    exchange->suspended = true;
+    MHD_suspend_connection(exchange->connection);
+}
+
+void exchange_resume(struct exchange *exchange)
+{
+    exchange->suspended = false;
+    MHD_resume_connection(exchange->connection);
+}
+
+const char *exchange_query(const struct exchange *exchange, const char *name)
+{
+    return MHD_lookup_connection_value(exchange->connection, MHD_GET_ARGUMENT_KIND, name);
+}
+
+const char *exchange_header(const struct exchange *exchange, const char *name)
+{
+    return MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, name);
+}
+
+/* Requests */
+
+static struct connection *connection_of(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    return info ? info->socket_context : NULL;
+}
+
+static void refuse_body(struct exchange *exchange, uint64_t limit)
+{
+    exchange_refuse(exchange, MHD_HTTP_CONTENT_TOO_LARGE, "too_large",
+                    "the body is longer than %llu bytes", (unsigned long long)limit);
+}
+
+/* Whether the answer must leave before the body has arrived: a client that asks first has not sent
+ * it yet, and one that announces too much will not be listened to. */
+static bool answers_early(const struct exchange *exchange, uint64_t announced, uint64_t limit)
+{
+    return exchange->status &&
+           (announced / 2 > limit || (announced > 0 && exchange_header(exchange, "Expect")));
+}
+
+static enum MHD_Result begin(struct http *http, struct MHD_Connection *raw,
+                             struct exchange *exchange)
+{
+    uint64_t limit = http->limits.body_bytes;
+    const char *length = exchange_header(exchange, "Content-Length");
+    uint64_t announced = length ? strtoull(length, NULL, 10) : 0;
+    struct connection *connection = connection_of(raw);
+    if (!connection)
+        return MHD_NO;
+    connection->exchange = exchange;
+    connection->header_since_ns = 0;
+    if (announced > limit)
+        refuse_body(exchange, limit);
+    else
+        routes_begin(exchange);
+    return answers_early(exchange, announced, limit) ? send_answer(exchange) : MHD_YES;
+}
+
+/* Beyond the limit a body is thrown away, beyond twice the limit the connection. */
+static enum MHD_Result take_body(const struct http *http, struct exchange *exchange,
+                                 const char *bytes, size_t count)
+{
+    uint64_t limit = http->limits.body_bytes;
+    exchange->body_bytes += count;
+    if (exchange->body_bytes / 2 > limit)
+        return MHD_NO;
+    if (exchange->body_bytes > limit && !exchange->status)
+        refuse_body(exchange, limit);
+    if (!exchange->status)
+        routes_body(exchange, bytes, count);
+    return MHD_YES;
+}
+
+static struct exchange *new_exchange(struct http *http, struct MHD_Connection *connection,
+                                     const char *method, const char *path)
+{
+    struct exchange *exchange = calloc(1, sizeof *exchange);
+    if (!exchange)
+        return NULL;
+    exchange->loop = http->loop;
+    exchange->connection = connection;
+    exchange->method = method;
+    exchange->path = path;
+    exchange->began_ns = cpu_clock_ns();
+    return exchange;
+}
+
+static enum MHD_Result on_request(void *context, struct MHD_Connection *connection,
+                                  const char *path, const char *method, const char *version,
+                                  const char *upload, size_t *upload_count, void **slot)
+{
+    struct http *http = context;
+    struct exchange *exchange = *slot;
+    (void)version;
+    if (!exchange) {
+        *slot = exchange = new_exchange(http, connection, method, path);
+        return exchange ? begin(http, connection, exchange) : MHD_NO;
+    }
+    if (*upload_count > 0) {
+        size_t count = *upload_count;
+        *upload_count = 0;
+        return take_body(http, exchange, upload, count);
+    }
+    exchange->complete = true;
+    if (!exchange->status && !exchange->suspended)
+        routes_end(exchange);
+    return exchange->status ? send_answer(exchange) : MHD_YES;
+}
+
+static void on_completed(void *context, struct MHD_Connection *raw, void **slot,
+                         enum MHD_RequestTerminationCode code)
+{
+    struct exchange *exchange = *slot;
+    struct connection *connection = connection_of(raw);
+    (void)context;
+    (void)code;
+    if (connection) {
+        connection->exchange = NULL;
+        connection->known = false;
+        connection->idle_since_ns = cpu_clock_ns();
+    }
+    if (!exchange)
+        return;
+    routes_release(exchange);
+    text_free(&exchange->reply);
+    free(exchange);
+    *slot = NULL;
+}
+
+/* Connections */
+
+static void open_connection(struct http *http, struct MHD_Connection *raw, void **slot)
+{
+    struct connection *connection = calloc(1, sizeof *connection);
+    *slot = connection;
+    if (!connection)
+        return;
+    connection->http = http;
+    connection->descriptor =
+        MHD_get_connection_info(raw, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+    connection->idle_since_ns = cpu_clock_ns();
+    connection->known = true;
+    connection->next = http->connections;
+    if (http->connections)
+        http->connections->previous = connection;
+    http->connections = connection;
+    http->connection_count++;
+}
+
+static void close_connection(struct http *http, struct connection *connection)
+{
+    if (connection->previous)
+        connection->previous->next = connection->next;
+    else
+        http->connections = connection->next;
+    if (connection->next)
+        connection->next->previous = connection->previous;
+    free(connection);
+    http->connection_count--;
+}
+
+static void on_connection(void *context, struct MHD_Connection *raw, void **slot,
+                          enum MHD_ConnectionNotificationCode code)
+{
+    if (code == MHD_CONNECTION_NOTIFY_STARTED)
+        open_connection(context, raw, slot);
+    else if (*slot)
+        close_connection(context, *slot);
+    loop_connections_changed(((struct http *)context)->loop);
+}
+
+/* libmicrohttpd's own messages (a client's bad request, mostly) are for debugging. */
+static void on_message(void *context, const char *format, va_list args)
+{
+    char message[ERROR_MESSAGE_BYTES];
+    (void)context;
+    int length = vsnprintf(message, sizeof message, format, args);
+    if (length > 0 && length < (int)sizeof message && message[length - 1] == '\n')
+        message[length - 1] = '\0';
+    log_event(LOG_DEBUG, "microhttpd", "message", message, NULL);
+}
+
+enum status http_open(struct http **made, struct loop *loop, const struct http_limits *limits,
+                      struct error *error)
+{
+    struct http *http = calloc(1, sizeof *http);
+    if (!http)
+        return error_set(error, STATUS_OUT_OF_MEMORY, "no memory left for a loop");
+    http->loop = loop;
+    http->limits = *limits;
+    http->daemon = MHD_start_daemon(
+        MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ITC | MHD_USE_ERROR_LOG |
+            MHD_ALLOW_SUSPEND_RESUME,
+        0, NULL, NULL, on_request, http, MHD_OPTION_EXTERNAL_LOGGER, on_message, http,
+        MHD_OPTION_NOTIFY_COMPLETED, on_completed, http, MHD_OPTION_NOTIFY_CONNECTION,
+        on_connection, http, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY_BYTES,
+        MHD_OPTION_CONNECTION_LIMIT, limits->connections, MHD_OPTION_CONNECTION_TIMEOUT,
+        limits->idle_s, MHD_OPTION_END);
+    if (!http->daemon) {
+        free(http);
+        return error_set(error, STATUS_IO, "libmicrohttpd does not start");
+    }
+    *made = http;
+    return STATUS_OK;
+}
+
+void http_close(struct http *http)
+{
+    MHD_stop_daemon(http->daemon);
+    free(http);
+}
+
+int http_descriptor(const struct http *http)
+{
+    return MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
+}
+
+int http_timeout_ms(struct http *http)
+{
+    MHD_UNSIGNED_LONG_LONG timeout;
+    if (MHD_get_timeout(http->daemon, &timeout) != MHD_YES)
+        return -1;
+    return timeout > INT32_MAX ? INT32_MAX : (int)timeout;
+}
+
+void http_add(struct http *http, int descriptor, const struct sockaddr *address, socklen_t length)
+{
+    if (MHD_add_connection(http->daemon, descriptor, address, length) != MHD_YES)
+        log_event(LOG_WARNING, "connection refused", "reason", strerror(errno), NULL);
+}
+
+void http_run(struct http *http)
+{
+    MHD_run(http->daemon);
+}
+
+/* The sweep */
+
+static uint64_t received_bytes(const struct connection *connection)
+{
+    struct tcp_info info = {0};
+    socklen_t length = sizeof info;
+    getsockopt(connection->descriptor, IPPROTO_TCP, TCP_INFO, &info, &length);
+    return info.tcpi_bytes_received;
+}
+
+/* Between requests: bytes that have arrived since the last one are the beginning of a header. */
+static bool header_is_late(struct connection *connection, uint64_t now)
+{
+    uint64_t received = received_bytes(connection);
+    if (!connection->known) {
+        connection->known = true;
+        connection->received_bytes = received;
+    }
+    if (received == connection->received_bytes)
+        return false;
+    if (connection->header_since_ns == 0)
+        connection->header_since_ns = now;
+    return now - connection->header_since_ns > connection->http->limits.header_s * 1000000000ull;
+}
+
+static bool body_is_late(const struct connection *connection, uint64_t now)
+{
+    const struct exchange *exchange = connection->exchange;
+    uint64_t limit_ns = connection->http->limits.body_ms * 1000000ull;
+    return !exchange->complete && now - exchange->began_ns > limit_ns;
+}
+
+/* Nothing is being read, nothing has arrived unread, and it has been so for a while. */
+static bool is_idle(const struct connection *connection, uint64_t now)
+{
+    int unread = 0;
+    if (connection->exchange || connection->header_since_ns ||
+        now - connection->idle_since_ns < DRAIN_IDLE_MS * 1000000ull)
+        return false;
+    return ioctl(connection->descriptor, FIONREAD, &unread) == 0 && unread == 0;
+}
+
+void http_sweep(struct http *http, bool draining)
+{
+    uint64_t now = cpu_clock_ns();
+    for (struct connection *c = http->connections; c; c = c->next) {
+        bool late = c->exchange ? body_is_late(c, now) : header_is_late(c, now);
+        if (late || (draining && is_idle(c, now)))
+            shutdown(c->descriptor, SHUT_RDWR);
+    }
+}
+
+unsigned http_connections(const struct http *http)
+{
+    return http->connection_count;
+}

@@ -1,0 +1,90 @@
+/* http: HTTP/1.1 for one loop, the only user of microhttpd.h.
+ *
+ * A libmicrohttpd daemon without thread or socket of its own: the loop gives it connections and
+ * calls http_run() when http_descriptor() is readable. Each request is an exchange; its life:
+ *
+ *     routes_begin    the header is there
+ *     routes_body     for every piece of the body that arrives
+ *     routes_end      the request is complete; afterwards it must be answered or suspended
+ *     routes_release  the answer has left, or the client has
+ *
+ * An answer given before the body is complete waits until the body has passed, because
+ * libmicrohttpd can only then send it; a body announced as more than twice the limit is not waited
+ * for. */
+#ifndef RELUD_HTTP_H
+#define RELUD_HTTP_H
+
+#include <netinet/in.h>
+
+#include "status.h"
+#include "text.h"
+
+struct http;
+struct loop;
+struct route;
+
+struct exchange {
+    struct loop *loop;         /* borrowed */
+    const char *method, *path; /* borrowed; path is percent-decoded */
+    const struct route *route; /* NULL when there is none */
+    void *state;               /* the handler's own */
+    struct text reply;         /* owned: the body of the answer */
+    int status;                /* of the answer, 0 while there is none */
+    const char *content_type;  /* of the answer; static */
+    const char *allow;         /* header Allow, NULL for none; static */
+    int retry_after_s;         /* header Retry-After, 0 for none */
+    uint64_t began_ns;         /* when the header was there */
+    uint64_t body_bytes;       /* arrived so far */
+    void *connection;          /* http's own */
+    bool suspended, complete;
+};
+
+/* limits a loop's HTTP keeps to. */
+struct http_limits {
+    uint64_t body_bytes;
+    unsigned idle_s, header_s, body_ms;
+    unsigned connections;
+};
+
+enum status http_open(struct http **http, struct loop *loop, const struct http_limits *limits,
+                      struct error *error);
+void http_close(struct http *http);
+
+/* Readable when there is something to do. */
+int http_descriptor(const struct http *http);
+
+/* Milliseconds until http_run() must be called even so, -1 for never. */
+int http_timeout_ms(struct http *http);
+
+/* Takes over an accepted socket. */
+void http_add(struct http *http, int descriptor, const struct sockaddr *address, socklen_t length);
+
+/* Reads, handles and writes what is ready. */
+void http_run(struct http *http);
+
+/* Cuts off who sends too slowly; with draining, also who sends nothing. To be called every second
+ * or so. */
+void http_sweep(struct http *http, bool draining);
+
+/* Open connections. */
+unsigned http_connections(const struct http *http);
+
+/* The value of a query argument or header; NULL when there is none. */
+const char *exchange_query(const struct exchange *exchange, const char *name);
+const char *exchange_header(const struct exchange *exchange, const char *name);
+
+/* Answers with exchange->reply as the body. */
+void exchange_answer(struct exchange *exchange, int status, const char *content_type);
+
+/* Answers {"error": …, "code": …} instead of what was in exchange->reply. */
+void exchange_refuse(struct exchange *exchange, int status, const char *code, const char *format,
+                     ...) __attribute__((format(printf, 4, 5)));
+
+/* The same with an error's message, and the HTTP status that fits its status. */
+void exchange_fail(struct exchange *exchange, const struct error *error);
+
+/* Parks an exchange whose answer comes later; exchange_resume() after it was answered. */
+void exchange_suspend(struct exchange *exchange);
+void exchange_resume(struct exchange *exchange);
+
+#endif

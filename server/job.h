@@ -1,0 +1,24 @@
+/* job: the rows of one request, on their way through a model. */
+#ifndef RELUD_JOB_H
+#define RELUD_JOB_H
+
+#include "graph/graph.h"
+
+enum job_outcome { JOB_DONE, JOB_EXPIRED };
+
+struct job {
+    struct job *next;
+    size_t model; /* index in the registry */
+    size_t rows;
+    const float *x[GRAPH_IO_MAX]; /* per input [rows, features], borrowed */
+    float *y[GRAPH_IO_MAX];       /* per output [rows, features], borrowed */
+    uint32_t *active;             /* [layers, rows] units active in each row */
+    uint64_t *bits; /* NULL, or the layers' bitmaps one after the other, each [rows, words] */
+    uint64_t submitted_ns, deadline_ns;
+    uint64_t queue_ns, compute_ns;
+    size_t batch_rows; /* rows that were run together */
+    enum job_outcome outcome;
+    void (*done)(struct job *job); /* called on the loop once a queued job has its outcome */
+};
+
+#endif

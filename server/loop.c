@@ -1,0 +1,346 @@
+#include "loop.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "cpu.h"
+#include "http.h"
+#include "log.h"
+#include "seat.h"
+
+enum {
+    SWEEP_MS = 500,
+    DRAIN_SWEEP_MS = 20,
+    /* Runs of at most so many multiply-adds (about 10 us) happen at once: suspending the connection
+     * to gather a batch costs 9 to 24 % of such a request. */
+    INLINE_MACS = 400000,
+    MAILBOX_WAKE = -1, /* a message that is no socket */
+};
+
+struct loop {
+    struct server *server;
+    struct http *http;
+    struct seat *seats; /* by model */
+    pthread_t thread;
+    int mailbox[2]; /* a pipe of sockets: [0] the loop reads, [1] others write */
+    bool started;
+    _Atomic unsigned posted;      /* sockets in the mailbox */
+    _Atomic unsigned connections; /* open ones, as others see it */
+    struct job *queue, **queue_end;
+    size_t queued_rows;
+    struct batch batch; /* being run; .jobs NULL for none */
+    uint64_t swept_ns;
+};
+
+struct server *loop_server(const struct loop *loop)
+{
+    return loop->server;
+}
+
+bool loop_draining(const struct loop *loop)
+{
+    return atomic_load_explicit(&loop->server->phase, memory_order_relaxed) >= PHASE_CLOSING;
+}
+
+unsigned loop_load(const struct loop *loop)
+{
+    return atomic_load(&loop->posted) + atomic_load(&loop->connections);
+}
+
+void loop_connections_changed(struct loop *loop)
+{
+    atomic_store(&loop->connections, http_connections(loop->http));
+}
+
+void loop_collect(struct loop *loop, size_t model, struct counters *into)
+{
+    seat_collect(&loop->seats[model], into);
+}
+
+/* The mailbox */
+
+static void post(struct loop *loop, int message)
+{
+    ssize_t written;
+    do
+        written = write(loop->mailbox[1], &message, sizeof message);
+    while (written < 0 && errno == EINTR);
+}
+
+void loop_add(struct loop *loop, int descriptor)
+{
+    atomic_fetch_add(&loop->posted, 1);
+    post(loop, descriptor);
+}
+
+void loop_wake(struct loop *loop)
+{
+    post(loop, MAILBOX_WAKE);
+}
+
+static void read_mailbox(struct loop *loop)
+{
+    int descriptor;
+    while (read(loop->mailbox[0], &descriptor, sizeof descriptor) == (ssize_t)sizeof descriptor) {
+        if (descriptor == MAILBOX_WAKE)
+            continue;
+        struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
+        socklen_t length = sizeof address;
+        getpeername(descriptor, (struct sockaddr *)&address, &length);
+        http_add(loop->http, descriptor, (struct sockaddr *)&address, length);
+        atomic_fetch_sub(&loop->posted, 1);
+    }
+}
+
+/* Jobs */
+
+static void run_inline(struct loop *loop, struct job *job)
+{
+    struct batch batch;
+    batch_begin(&batch, &loop->seats[job->model], job);
+    batch_advance(&batch, UINT64_MAX);
+}
+
+enum submit loop_submit(struct loop *loop, struct job *job)
+{
+    const struct plan *plan = &loop->server->registry.models[job->model].plan;
+    uint64_t limit = loop->server->options.max_queue_rows / loop->server->loop_count;
+    job->next = NULL;
+    job->submitted_ns = cpu_clock_ns();
+    if (plan->macs_per_row <= INLINE_MACS / job->rows) {
+        run_inline(loop, job);
+        return SUBMIT_DONE;
+    }
+    if (loop->queue && loop->queued_rows + job->rows > limit)
+        return SUBMIT_FULL;
+    loop->queued_rows += job->rows;
+    *loop->queue_end = job;
+    loop->queue_end = &job->next;
+    return SUBMIT_QUEUED;
+}
+
+static void rebuild_queue_end(struct loop *loop)
+{
+    loop->queue_end = &loop->queue;
+    while (*loop->queue_end)
+        loop->queue_end = &(*loop->queue_end)->next;
+}
+
+static void expire(struct job *job)
+{
+    job->outcome = JOB_EXPIRED;
+    job->done(job);
+}
+
+/* Takes the first job and all that fit beside it, of the same model, from the queue. */
+static struct job *take_jobs(struct loop *loop, uint64_t now)
+{
+    struct job *taken = NULL, **taken_end = &taken;
+    size_t rows = 0;
+    for (struct job **link = &loop->queue; *link;) {
+        struct job *job = *link;
+        size_t capacity = loop->seats[job->model].session.capacity;
+        bool expired = now >= job->deadline_ns;
+        bool fits = !taken || (job->model == taken->model && rows + job->rows <= capacity);
+        if (!expired && !fits) {
+            link = &job->next;
+            continue;
+        }
+        *link = job->next;
+        loop->queued_rows -= job->rows;
+        if (expired) {
+            expire(job);
+            continue;
+        }
+        job->next = NULL;
+        job->queue_ns = now - job->submitted_ns;
+        rows += job->rows;
+        *taken_end = job;
+        taken_end = &job->next;
+    }
+    rebuild_queue_end(loop);
+    return taken;
+}
+
+static void finish_batch(struct loop *loop, bool expired)
+{
+    for (struct job *job = loop->batch.jobs, *next; job; job = next) {
+        next = job->next;
+        if (expired)
+            job->outcome = JOB_EXPIRED;
+        job->done(job);
+    }
+    loop->batch.jobs = NULL;
+}
+
+/* The latest deadline in the batch: before it, somebody still waits for the answer. */
+static uint64_t batch_deadline(const struct batch *batch)
+{
+    uint64_t latest = 0;
+    for (const struct job *job = batch->jobs; job; job = job->next)
+        latest = job->deadline_ns > latest ? job->deadline_ns : latest;
+    return latest;
+}
+
+/* Computes for one slice; returns whether anything was answered. */
+static bool run_slice(struct loop *loop)
+{
+    uint64_t now = cpu_clock_ns();
+    uint64_t end = now + loop->server->options.slice_ms * 1000000u;
+    if (!loop->batch.jobs) {
+        struct job *jobs = take_jobs(loop, now);
+        if (!jobs)
+            return true; /* all that waited had expired */
+        batch_begin(&loop->batch, &loop->seats[jobs->model], jobs);
+    }
+    bool expired = now >= batch_deadline(&loop->batch);
+    if (!expired && !batch_advance(&loop->batch, end))
+        return false;
+    finish_batch(loop, expired);
+    return true;
+}
+
+/* The thread */
+
+static bool has_work(const struct loop *loop)
+{
+    return loop->batch.jobs || loop->queue;
+}
+
+static int poll_timeout(struct loop *loop)
+{
+    if (has_work(loop))
+        return 0;
+    int timeout = http_timeout_ms(loop->http);
+    int most = loop_draining(loop) ? DRAIN_SWEEP_MS : SWEEP_MS;
+    if (http_connections(loop->http) == 0)
+        return timeout;
+    return timeout < 0 || timeout > most ? most : timeout;
+}
+
+static void sweep(struct loop *loop)
+{
+    uint64_t now = cpu_clock_ns();
+    bool draining = loop_draining(loop);
+    if (!draining && now - loop->swept_ns < SWEEP_MS * 1000000ull)
+        return;
+    loop->swept_ns = now;
+    http_sweep(loop->http, draining);
+}
+
+/* Whether the loop's life is over: closing with nobody left, or aborting. */
+static bool ended(const struct loop *loop)
+{
+    enum phase phase = atomic_load(&loop->server->phase);
+    return phase == PHASE_ABORTING || (phase == PHASE_CLOSING && loop_load(loop) == 0);
+}
+
+static void turn(struct loop *loop)
+{
+    struct pollfd polled[2] = {{.fd = http_descriptor(loop->http), .events = POLLIN},
+                               {.fd = loop->mailbox[0], .events = POLLIN}};
+    poll(polled, 2, poll_timeout(loop));
+    if (polled[1].revents)
+        read_mailbox(loop);
+    http_run(loop->http);
+    if (has_work(loop) && run_slice(loop))
+        http_run(loop->http);
+    sweep(loop);
+}
+
+static void *run(void *context)
+{
+    struct loop *loop = context;
+    while (!ended(loop))
+        turn(loop);
+    return NULL;
+}
+
+/* Opening and closing */
+
+static enum status open_seats(struct loop *loop, struct error *error)
+{
+    const struct registry *registry = &loop->server->registry;
+    loop->seats = calloc(registry->count, sizeof *loop->seats);
+    if (!loop->seats)
+        return error_set(error, STATUS_OUT_OF_MEMORY, "no memory left for a loop");
+    for (size_t i = 0; i < registry->count; i++)
+        if (seat_open(&loop->seats[i], &registry->models[i], loop->server->kernels, error) !=
+            STATUS_OK)
+            return error->status;
+    return STATUS_OK;
+}
+
+static struct http_limits limits_of(const struct options *options)
+{
+    return (struct http_limits){.body_bytes = options->max_body_bytes,
+                                .idle_s = (unsigned)options->idle_timeout_s,
+                                .header_s = (unsigned)options->header_timeout_s,
+                                .body_ms = (unsigned)options->request_timeout_ms,
+                                .connections = (unsigned)options->max_connections};
+}
+
+static enum status start(struct loop *loop, struct error *error)
+{
+    struct http_limits limits = limits_of(&loop->server->options);
+    if (open_seats(loop, error) != STATUS_OK ||
+        http_open(&loop->http, loop, &limits, error) != STATUS_OK)
+        return error->status;
+    if (pipe2(loop->mailbox, O_CLOEXEC) != 0 || fcntl(loop->mailbox[0], F_SETFL, O_NONBLOCK) != 0 ||
+        pthread_create(&loop->thread, NULL, run, loop) != 0)
+        return error_set(error, STATUS_IO, "a loop does not start: %s", strerror(errno));
+    loop->started = true;
+    return STATUS_OK;
+}
+
+/* Jobs that are left when the loop was told to abort: their exchanges end without an answer. */
+static void abandon_jobs(struct loop *loop)
+{
+    finish_batch(loop, true);
+    while (loop->queue) {
+        struct job *job = loop->queue;
+        loop->queue = job->next;
+        expire(job);
+    }
+    rebuild_queue_end(loop);
+}
+
+void loop_close(struct loop *loop)
+{
+    if (loop->started)
+        pthread_join(loop->thread, NULL);
+    if (loop->http) {
+        abandon_jobs(loop);
+        http_run(loop->http);
+        http_close(loop->http);
+    }
+    for (size_t i = 0; i < loop->server->registry.count && loop->seats; i++)
+        if (loop->seats[i].model)
+            seat_close(&loop->seats[i]);
+    free(loop->seats);
+    for (int i = 0; i < 2; i++)
+        if (loop->mailbox[i] > 0)
+            close(loop->mailbox[i]);
+    free(loop);
+}
+
+enum status loop_open(struct loop **made, struct server *server, struct error *error)
+{
+    struct loop *loop = calloc(1, sizeof *loop);
+    if (!loop)
+        return error_set(error, STATUS_OUT_OF_MEMORY, "no memory left for a loop");
+    loop->server = server;
+    loop->queue_end = &loop->queue;
+    enum status status = start(loop, error);
+    if (status == STATUS_OK)
+        *made = loop;
+    else
+        loop_close(loop);
+    return status;
+}

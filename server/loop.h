@@ -1,0 +1,45 @@
+/* loop: one core's life: poll, read, batch, run, answer.
+ *
+ * Each loop is a thread with an HTTP daemon and a seat at every model. Small runs happen where the
+ * request was received; others wait in the loop's queue until everything that is ready has been
+ * read, and those of one model run side by side, in slices, so that the loop is soon back at its
+ * sockets. */
+#ifndef RELUD_LOOP_H
+#define RELUD_LOOP_H
+
+#include "job.h"
+#include "server.h"
+#include "stats/counters.h"
+
+struct loop;
+
+enum status loop_open(struct loop **loop, struct server *server, struct error *error);
+
+/* Waits until the loop's thread has ended, and frees it. */
+void loop_close(struct loop *loop);
+
+/* Thread-safe: hands a connected socket to the loop, which owns it from then on. */
+void loop_add(struct loop *loop, int descriptor);
+
+/* Thread-safe: makes the loop look at the server's phase. */
+void loop_wake(struct loop *loop);
+
+/* Thread-safe: connections open or handed over. */
+unsigned loop_load(const struct loop *loop);
+
+/* Thread-safe: adds what the loop has counted for that model to into. */
+void loop_collect(struct loop *loop, size_t model, struct counters *into);
+
+/* For handlers, on the loop's own thread */
+
+struct server *loop_server(const struct loop *loop);
+bool loop_draining(const struct loop *loop);
+void loop_connections_changed(struct loop *loop);
+
+enum submit { SUBMIT_DONE, SUBMIT_QUEUED, SUBMIT_FULL };
+
+/* Runs job: SUBMIT_DONE when it has its outcome on return, SUBMIT_QUEUED when job->done will be
+ * called later, SUBMIT_FULL when too many rows wait already. */
+enum submit loop_submit(struct loop *loop, struct job *job);
+
+#endif

@@ -1,0 +1,208 @@
+#include "seat.h"
+
+#include <string.h>
+
+#include "cpu.h"
+#include "panel.h"
+
+enum {
+    SEAT_BYTES = 32 << 20, /* memory a session aims to stay within */
+    SEAT_ROWS_MAX = 288,   /* enough rows for the weights to be worth their way from memory */
+};
+
+/* Rows a session takes at once: as many as fit the memory, at least one. */
+static size_t choose_capacity(const struct model *model)
+{
+    size_t bytes = model->plan.floats_per_row * sizeof(float) + model->plan.bits_per_row;
+    for (size_t i = 0; i < model->graph.input_count; i++)
+        bytes += model->inputs[i].features * sizeof(float);
+    size_t rows = SEAT_BYTES / (bytes + 1);
+    return rows < 1 ? 1 : rows > SEAT_ROWS_MAX ? SEAT_ROWS_MAX : rows;
+}
+
+static enum status open_memory(struct seat *seat, struct error *error)
+{
+    const struct model *model = seat->model;
+    for (size_t i = 0; i < model->graph.input_count; i++) {
+        seat->staging[i] = arena_alloc(&seat->arena, seat->session.capacity,
+                                       model->inputs[i].features * sizeof(float));
+        if (!seat->staging[i])
+            return error_set(error, STATUS_OUT_OF_MEMORY, "no memory left for the inputs of %s",
+                             model->name);
+    }
+    return counters_init(&seat->totals, &seat->arena, &model->plan, model->level, error);
+}
+
+enum status seat_open(struct seat *seat, const struct model *model, const struct kernels *kernels,
+                      struct error *error)
+{
+    *seat = (struct seat){.model = model};
+    arena_init(&seat->arena, SIZE_MAX);
+    enum status status = session_open(&seat->session, &model->plan, kernels, model->level,
+                                      choose_capacity(model), error);
+    if (status == STATUS_OK)
+        status = open_memory(seat, error);
+    if (status != STATUS_OK) {
+        session_close(&seat->session);
+        arena_free(&seat->arena);
+        seat->model = NULL;
+        return status;
+    }
+    pthread_mutex_init(&seat->lock, NULL);
+    return STATUS_OK;
+}
+
+void seat_close(struct seat *seat)
+{
+    pthread_mutex_destroy(&seat->lock);
+    session_close(&seat->session);
+    arena_free(&seat->arena);
+}
+
+void seat_collect(struct seat *seat, struct counters *into)
+{
+    pthread_mutex_lock(&seat->lock);
+    counters_merge(into, &seat->totals);
+    pthread_mutex_unlock(&seat->lock);
+}
+
+/* Batches */
+
+void batch_begin(struct batch *batch, struct seat *seat, struct job *jobs)
+{
+    *batch = (struct batch){.seat = seat, .jobs = jobs};
+    for (const struct job *job = jobs; job; job = job->next)
+        batch->rows += job->rows;
+}
+
+/* Some rows of a job that lie in the current piece. */
+struct span {
+    struct job *job;
+    size_t row;   /* of the job */
+    size_t rows;  /* how many */
+    size_t place; /* first row in the piece */
+};
+
+/* The next span of the piece, beginning with {.job = NULL}; false behind the last. */
+static bool next_span(const struct batch *batch, struct span *span)
+{
+    size_t first = 0; /* row of the batch at which job begins */
+    size_t place = span->job ? span->place + span->rows : 0;
+    if (place == batch->piece)
+        return false;
+    struct job *job = batch->jobs;
+    while (first + job->rows <= batch->done + place) {
+        first += job->rows;
+        job = job->next;
+    }
+    size_t row = batch->done + place - first;
+    size_t rows = job->rows - row;
+    if (rows > batch->piece - place)
+        rows = batch->piece - place;
+    *span = (struct span){job, row, rows, place};
+    return true;
+}
+
+/* Gives the session its inputs: where they are when one job fills the piece, else copied together.
+ */
+static void bind_inputs(struct batch *batch)
+{
+    struct seat *seat = batch->seat;
+    struct span whole = {.job = NULL};
+    next_span(batch, &whole);
+    for (size_t i = 0; i < seat->model->graph.input_count; i++) {
+        size_t features = seat->model->inputs[i].features;
+        const float *x = seat->staging[i];
+        if (whole.rows == batch->piece) {
+            x = whole.job->x[i] + whole.row * features;
+        } else {
+            for (struct span span = {.job = NULL}; next_span(batch, &span);)
+                memcpy(seat->staging[i] + span.place * features,
+                       span.job->x[i] + span.row * features, span.rows * features * sizeof(float));
+        }
+        session_bind(&seat->session, i, x, features);
+    }
+}
+
+static void take_outputs(const struct seat *seat, const struct span *span)
+{
+    for (size_t i = 0; i < seat->model->graph.output_count; i++) {
+        size_t stride, features = seat->model->outputs[i].features;
+        const float *y = session_output(&seat->session, i, &stride) + span->place * stride;
+        float *to = span->job->y[i] + span->row * features;
+        for (size_t r = 0; r < span->rows; r++)
+            memcpy(to + r * features, y + r * stride, features * sizeof *to);
+    }
+}
+
+static void take_activity(const struct seat *seat, const struct span *span)
+{
+    const struct plan *plan = &seat->model->plan;
+    struct job *job = span->job;
+    uint64_t *bits = job->bits;
+    for (size_t layer = 0; layer < plan->layer_count; layer++) {
+        size_t words = plan->layers[layer].bits_stride / sizeof *bits;
+        for (size_t r = 0; r < span->rows; r++) {
+            size_t row = span->row + r;
+            job->active[layer * job->rows + row] =
+                (uint32_t)session_active(&seat->session, layer, span->place + r);
+            if (bits)
+                memcpy(bits + row * words, session_bits(&seat->session, layer, span->place + r),
+                       words * sizeof *bits);
+        }
+        bits = bits ? bits + job->rows * words : NULL;
+    }
+}
+
+/* A piece is done: its rows go to their jobs and into the totals. */
+static void finish_piece(struct batch *batch)
+{
+    struct seat *seat = batch->seat;
+    for (struct span span = {.job = NULL}; next_span(batch, &span);) {
+        take_outputs(seat, &span);
+        if (span.job->active)
+            take_activity(seat, &span);
+    }
+    pthread_mutex_lock(&seat->lock);
+    counters_fold(&seat->totals, seat->session.tallies, batch->piece);
+    pthread_mutex_unlock(&seat->lock);
+    batch->done += batch->piece;
+    batch->running = false;
+}
+
+static void begin_piece(struct batch *batch)
+{
+    size_t rest = batch->rows - batch->done;
+    size_t capacity = batch->seat->session.capacity;
+    batch->piece = rest < capacity ? rest : capacity;
+    batch->running = true;
+    bind_inputs(batch);
+    session_begin(&batch->seat->session, batch->piece);
+}
+
+/* Every job learns what the whole batch took. */
+static void finish_jobs(struct batch *batch)
+{
+    for (struct job *job = batch->jobs; job; job = job->next) {
+        job->compute_ns = batch->compute_ns;
+        job->batch_rows = batch->rows;
+        job->outcome = JOB_DONE;
+    }
+}
+
+bool batch_advance(struct batch *batch, uint64_t deadline_ns)
+{
+    uint64_t begun = cpu_clock_ns(), now = begun;
+    while (batch->done < batch->rows && (now < deadline_ns || now == begun)) {
+        if (!batch->running)
+            begin_piece(batch);
+        if (session_advance(&batch->seat->session, deadline_ns))
+            finish_piece(batch);
+        now = cpu_clock_ns();
+    }
+    batch->compute_ns += now - begun;
+    if (batch->done < batch->rows)
+        return false;
+    finish_jobs(batch);
+    return true;
+}

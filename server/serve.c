@@ -1,0 +1,202 @@
+#include "serve.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "acceptor.h"
+#include "cpu.h"
+#include "log.h"
+#include "loop.h"
+
+/* How long to wait for a connection to close when no more may be opened. */
+enum { FULL_PAUSE_MS = 10, SPARE_DESCRIPTORS = 64 };
+
+static int fail(const struct error *error, int code)
+{
+    fprintf(stderr, "relud: %s\n", error->message);
+    return code;
+}
+
+/* Signals are read from a descriptor; a client that has gone must not kill the process. */
+static int open_signals(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    signal(SIGPIPE, SIG_IGN);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+}
+
+static bool signal_arrived(int signals)
+{
+    struct signalfd_siginfo info;
+    return read(signals, &info, sizeof info) == (ssize_t)sizeof info;
+}
+
+/* Room for a descriptor per connection, as far as the hard limit allows. */
+static void raise_descriptor_limit(uint64_t connections)
+{
+    struct rlimit limit;
+    rlim_t wanted = connections + SPARE_DESCRIPTORS;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted)
+        return;
+    limit.rlim_cur = wanted < limit.rlim_max ? wanted : limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static void note_time(char since[SERVER_SINCE_BYTES])
+{
+    time_t now = time(NULL);
+    struct tm parts;
+    gmtime_r(&now, &parts);
+    strftime(since, SERVER_SINCE_BYTES, "%Y-%m-%dT%H:%M:%SZ", &parts);
+}
+
+static enum status open_loops(struct server *server, struct error *error)
+{
+    size_t count = server->options.loops ? server->options.loops : cpu_cores();
+    if (count > SERVER_LOOPS_MAX)
+        count = SERVER_LOOPS_MAX;
+    struct loop *loops[SERVER_LOOPS_MAX];
+    server->loop_count = count; /* before the first loop runs, which reads it */
+    for (size_t i = 0; i < count; i++) {
+        if (loop_open(&loops[i], server, error) != STATUS_OK) {
+            server->loop_count = i;
+            return error->status;
+        }
+        server->loops[i] = loops[i];
+    }
+    return STATUS_OK;
+}
+
+static void wake_loops(struct server *server)
+{
+    for (size_t i = 0; i < server->loop_count; i++)
+        loop_wake(server->loops[i]);
+}
+
+static void close_loops(struct server *server)
+{
+    for (size_t i = 0; i < server->loop_count; i++)
+        loop_close(server->loops[i]);
+}
+
+static void set_phase(struct server *server, enum phase phase)
+{
+    atomic_store(&server->phase, phase);
+    wake_loops(server);
+}
+
+static unsigned open_connections(const struct server *server)
+{
+    unsigned open = 0;
+    for (size_t i = 0; i < server->loop_count; i++)
+        open += loop_load(server->loops[i]);
+    return open;
+}
+
+/* Accepts until a signal arrives (true) or deadline_ns has passed (false). */
+static bool accept_until(struct server *server, struct acceptor *acceptor, int signals,
+                         uint64_t deadline_ns)
+{
+    bool full = false;
+    while (cpu_clock_ns() < deadline_ns) {
+        struct pollfd polled[2] = {{.fd = signals, .events = POLLIN},
+                                   {.fd = full ? -1 : acceptor->descriptor, .events = POLLIN}};
+        uint64_t left_ms = (deadline_ns - cpu_clock_ns()) / 1000000 + 1;
+        int timeout = full ? FULL_PAUSE_MS : left_ms > INT32_MAX ? -1 : (int)left_ms;
+        poll(polled, 2, timeout);
+        if (signal_arrived(signals))
+            return true;
+        full = !acceptor_accept(acceptor, server);
+    }
+    return false;
+}
+
+/* Waits until no connection is left, a signal arrives or deadline_ns has passed. */
+static void wait_until_closed(struct server *server, int signals, uint64_t deadline_ns)
+{
+    while (open_connections(server) > 0 && cpu_clock_ns() < deadline_ns) {
+        struct pollfd polled = {.fd = signals, .events = POLLIN};
+        poll(&polled, 1, FULL_PAUSE_MS);
+        if (signal_arrived(signals))
+            return;
+    }
+}
+
+static uint64_t after_ms(uint64_t milliseconds)
+{
+    return cpu_clock_ns() + milliseconds * 1000000u;
+}
+
+/* Not ready, then no new connections, then nothing in flight. */
+static void drain(struct server *server, struct acceptor *acceptor, int signals)
+{
+    const struct options *options = &server->options;
+    log_event(LOG_INFO, "draining", NULL);
+    set_phase(server, PHASE_DRAINING);
+    bool again = options->drain_delay_ms > 0 &&
+                 accept_until(server, acceptor, signals, after_ms(options->drain_delay_ms));
+    acceptor_accept(acceptor,
+                    server); /* the handshake of these is done: they were promised an answer */
+    acceptor_close(acceptor);
+    set_phase(server, PHASE_CLOSING);
+    if (!again)
+        wait_until_closed(server, signals, after_ms(options->drain_timeout_ms));
+    set_phase(server, PHASE_ABORTING);
+}
+
+static enum status run(struct server *server, int signals, struct error *error)
+{
+    struct acceptor acceptor;
+    if (acceptor_open(&acceptor, &server->options, error) != STATUS_OK)
+        return error->status;
+    enum status status = open_loops(server, error);
+    if (status == STATUS_OK) {
+        fprintf(stderr, "relud: listening on http://%s:%u\n", acceptor.host, acceptor.port);
+        accept_until(server, &acceptor, signals, UINT64_MAX);
+        drain(server, &acceptor, signals);
+    }
+    acceptor_close(&acceptor);
+    set_phase(server, PHASE_ABORTING);
+    close_loops(server);
+    return status;
+}
+
+static enum status open_server(struct server *server, struct error *error)
+{
+    log_init(server->options.log_level, server->options.log_format);
+    raise_descriptor_limit(server->options.max_connections);
+    note_time(server->since);
+    server->kernels = kernels_select(server->options.isa, error);
+    if (!server->kernels)
+        return error->status;
+    return registry_open(&server->registry, &server->options, error);
+}
+
+int serve(int count, char *const *argv)
+{
+    static struct server server;
+    struct error error;
+    if (options_read(&server.options, count, argv, &error) != STATUS_OK) {
+        options_free(&server.options);
+        return fail(&error, 2);
+    }
+    int signals = open_signals();
+    enum status status = open_server(&server, &error);
+    if (status == STATUS_OK)
+        status = run(&server, signals, &error);
+    registry_close(&server.registry);
+    options_free(&server.options);
+    close(signals);
+    return status == STATUS_OK ? 0 : fail(&error, 1);
+}

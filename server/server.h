@@ -1,0 +1,31 @@
+/* server: what the loops share. */
+#ifndef RELUD_SERVER_H
+#define RELUD_SERVER_H
+
+#include <stdatomic.h>
+
+#include "kernels/kernels.h"
+#include "options.h"
+#include "registry.h"
+
+#define RELUD_VERSION "0.1.0"
+
+enum { SERVER_LOOPS_MAX = 256, SERVER_SINCE_BYTES = sizeof "2026-01-01T00:00:00Z" };
+
+/* ready -> draining (still accepting, not ready) -> closing (answer what is in flight) -> aborting
+ */
+enum phase { PHASE_READY, PHASE_DRAINING, PHASE_CLOSING, PHASE_ABORTING };
+
+struct loop;
+
+struct server {
+    struct options options;
+    struct registry registry;
+    const struct kernels *kernels;
+    struct loop *loops[SERVER_LOOPS_MAX];
+    size_t loop_count;
+    _Atomic enum phase phase;
+    char since[SERVER_SINCE_BYTES]; /* when counting began */
+};
+
+#endif
