@@ -1,9 +1,11 @@
 # relud: `make run` and `make test` do everything on a fresh Debian 12, set-up included. See `make help`.
 
+MAKEFLAGS += -rR
 BUILD  ?= build/release
 PREFIX ?= /usr/local
 SAN    ?=
-CC     ?= gcc
+CC      = gcc
+AR      = ar
 MODELS ?= models/digits models/digits-dying
 
 PACKAGES_BUILD = gcc make pkg-config libc6-dev libmicrohttpd-dev libjansson-dev zlib1g-dev nettle-dev \
@@ -66,7 +68,7 @@ $(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(INCLUDES) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
 
-$(BUILD)/core/kernels/kernels_%.o: core/kernels/kernels_tmpl.c Makefile
+$(KERNELS): $(BUILD)/core/kernels/kernels_%.o: core/kernels/kernels_tmpl.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) -Icore -Icore/kernels $(ALL_CFLAGS) -O3 -fno-trapping-math -fwrapv -Wno-psabi \
 	  $(ISA_$*) -DKERNELS_ISA=$* -MMD -MP -c $< -o $@

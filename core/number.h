@@ -24,12 +24,15 @@ enum {
 
 /* Writes the shortest decimal that reads back as the same float32, of several the closest, of two
  * equally close the even one. value must be finite. Positional for 1e-5 <= |value| < 1e9 (0.25, 5,
- * -0, 123456790), else with an exponent (1.5e-7, 3.4028235e38). */
+ * -0, 123456790), else with an exponent (1.5e-7, 3.4028235e38).
+ * "Reads back" is meant of strtof, which rounds once. Of all floats one, 7.038531e-26 with either
+ * sign, comes back as its neighbour from a reader that rounds to double first, such as NumPy or the
+ * one below. */
 size_t number_write_float(char *out, float value);
 
 /* Writes a decimal that reads back as the same double: that of 15, 16 or 17 digits (from 1 digit
  * where value is subnormal), the first that does, without trailing zeros. value must be finite.
- * Positional for 1e-5 <= |value| < 1e16. Costs about a microsecond: for statistics, not for
+ * Positional for 1e-5 <= |value| < 1e16. Costs half a microsecond: for statistics, not for
  * tensors. */
 size_t number_write_double(char *out, double value);
 

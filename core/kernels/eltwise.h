@@ -99,33 +99,36 @@ VEC_INLINE vf activation_vector(const enum activation_type type, vf slope, vf z)
     }
 }
 
-/* One vector of columns over all rows of a tile. */
-struct column {
-    const struct activation *activation;
-    size_t rows;
+/* Some rows and columns of a layer, in the epilogue. */
+struct activate_tile {
+    size_t rows, width;
     float *y;
     size_t y_stride;
-    uint8_t *bits;
+    uint8_t *bits; /* NULL for none */
     size_t bits_stride;
-    struct tally tally; /* already at this column */
+    const float *slope; /* of column 0; NULL: parameter is everyone's */
+    float parameter;
+    struct tally tally; /* already at column 0; .active NULL for none */
 };
 
-/* Adds one vector of outputs again, leaving out what is not finite; the rare case. */
-static void recount_finite(const struct column *c)
+/* Adds the outputs of columns [j, j + VEC_LANES) again, leaving out what is not finite; the rare
+ * case. */
+static __attribute__((noinline)) void recount_finite(const struct activate_tile *t, size_t j)
 {
-    for (size_t r = 0; r < c->rows; r++) {
-        for (size_t i = 0; i < VEC_LANES; i++) {
-            float h = c->y[r * c->y_stride + i];
+    for (size_t r = 0; r < t->rows; r++) {
+        for (size_t i = j; i < j + VEC_LANES; i++) {
+            float h = t->y[r * t->y_stride + i];
             int finite = h - h == 0.0f;
-            *c->tally.nonfinite += !finite;
-            if (finite && c->tally.sum)
-                c->tally.sum[i] += (double)h;
-            if (finite && c->tally.magnitude)
-                c->tally.magnitude[i] += (double)__builtin_fabsf(h);
+            *t->tally.nonfinite += !finite;
+            if (finite && t->tally.sum)
+                t->tally.sum[i] += (double)h;
+            if (finite && t->tally.magnitude)
+                t->tally.magnitude[i] += (double)__builtin_fabsf(h);
         }
     }
 }
 
+/* What one vector of columns has counted over all rows. */
 struct column_counts {
     vi active;
     vf max;
@@ -133,84 +136,83 @@ struct column_counts {
     vd sum, magnitude;
 };
 
-static void add_counts(const struct column *c, const struct column_counts *counts)
+/* full, magnitude: constants, as in activate_columns. */
+VEC_INLINE struct column_counts load_counts(const int full, const int magnitude,
+                                            const struct tally *tally, size_t j)
 {
-    vi active;
-    memcpy(&active, c->tally.active, sizeof active);
-    active += counts->active;
-    memcpy(c->tally.active, &active, sizeof active);
-    if (c->tally.max)
-        vf_store(c->tally.max, counts->max);
-    if (vf_any_nan(counts->poison)) {
-        recount_finite(c);
+    struct column_counts counts = {.poison = vf_set1(0.0f)};
+    memcpy(&counts.active, tally->active + j, sizeof counts.active);
+    if (full) {
+        counts.max = vf_load(tally->max + j);
+        counts.sum = vd_load(tally->sum + j);
+    }
+    if (magnitude)
+        counts.magnitude = vd_load(tally->magnitude + j);
+    return counts;
+}
+
+VEC_INLINE void store_counts(const int full, const int magnitude, const struct activate_tile *t,
+                             size_t j, const struct column_counts *counts)
+{
+    memcpy(t->tally.active + j, &counts->active, sizeof counts->active);
+    if (full)
+        vf_store(t->tally.max + j, counts->max);
+    if (__builtin_expect(vf_any_nan(counts->poison), 0)) {
+        recount_finite(t, j);
         return;
     }
-    if (c->tally.sum)
-        vd_store(c->tally.sum, counts->sum);
-    if (c->tally.magnitude)
-        vd_store(c->tally.magnitude, counts->magnitude);
+    if (full)
+        vd_store(t->tally.sum + j, counts->sum);
+    if (magnitude)
+        vd_store(t->tally.magnitude + j, counts->magnitude);
 }
 
 /* counted, full, magnitude: constants, so that each combination is a loop of its own. */
-VEC_INLINE void activate_column(const enum activation_type type, const int counted, const int full,
-                                const int magnitude, const struct column *c, vf slope)
+VEC_INLINE void activate_columns(const enum activation_type type, const int counted, const int full,
+                                 const int magnitude, const struct activate_tile *tile)
 {
-    struct column_counts counts = {.active = {0}};
+    const struct activate_tile t =
+        *tile; /* its own copy: the bytes of bits alias everything else */
     const vf zero = vf_set1(0.0f);
-    counts.poison = zero;
-    if (full) {
-        counts.max = vf_load(c->tally.max);
-        counts.sum = vd_load(c->tally.sum);
-    }
-    if (magnitude)
-        counts.magnitude = vd_load(c->tally.magnitude);
-    for (size_t r = 0; r < c->rows; r++) {
-        float *y = c->y + r * c->y_stride;
-        const vf z = vf_load(y);
-        const vf h = activation_vector(type, slope, z);
-        const vm active = vf_greater(z, zero);
-        vf_store(y, h);
-        if (c->bits)
-            vm_store_bits(c->bits + r * c->bits_stride, active);
-        if (!counted)
-            continue;
-        counts.active = vm_count(counts.active, active);
-        counts.poison = vf_fma(h, zero, counts.poison);
-        if (full) {
-            counts.max = vf_max(z, counts.max);
-            counts.sum = vd_add(counts.sum, h);
+    for (size_t j = 0; j < t.width; j += VEC_LANES) {
+        const vf slope = t.slope ? vf_load(t.slope + j) : vf_set1(t.parameter);
+        struct column_counts counts;
+        if (counted)
+            counts = load_counts(full, magnitude, &t.tally, j);
+        for (size_t r = 0; r < t.rows; r++) {
+            float *y = t.y + r * t.y_stride + j;
+            const vf z = vf_load(y);
+            const vf h = activation_vector(type, slope, z);
+            const vm active = vf_greater(z, zero);
+            vf_store(y, h);
+            if (t.bits)
+                vm_store_bits(t.bits + r * t.bits_stride + j / 8, active);
+            if (!counted)
+                continue;
+            counts.active = vm_count(counts.active, active);
+            counts.poison = vf_fma(h, zero, counts.poison);
+            if (full) {
+                counts.max = vf_max(z, counts.max);
+                counts.sum = vd_add(counts.sum, h);
+            }
+            if (magnitude)
+                counts.magnitude = vd_add(counts.magnitude, vf_abs(h));
         }
-        if (magnitude)
-            counts.magnitude = vd_add(counts.magnitude, vf_abs(h));
+        if (counted)
+            store_counts(full, magnitude, tile, j, &counts);
     }
-    if (counted)
-        add_counts(c, &counts);
 }
 
-VEC_INLINE void activate_counted(const enum activation_type type, const struct column *c, vf slope)
+VEC_INLINE void activate_level(const enum activation_type type, const struct activate_tile *tile)
 {
-    if (!c->tally.active)
-        activate_column(type, 0, 0, 0, c, slope);
-    else if (!c->tally.max)
-        activate_column(type, 1, 0, 0, c, slope);
-    else if (!c->tally.magnitude)
-        activate_column(type, 1, 1, 0, c, slope);
+    if (!tile->tally.active)
+        activate_columns(type, 0, 0, 0, tile);
+    else if (!tile->tally.max)
+        activate_columns(type, 1, 0, 0, tile);
+    else if (!tile->tally.magnitude)
+        activate_columns(type, 1, 1, 0, tile);
     else
-        activate_column(type, 1, 1, 1, c, slope);
-}
-
-static void activate_one(const struct column *c, vf slope)
-{
-    switch (c->activation->type) {
-#define ACTIVATION(name, onnx_op, trait, parameter, fallback) \
-    case ACTIVATION_##name:                                   \
-        activate_counted(ACTIVATION_##name, c, slope);        \
-        break;
-#include "activation.def"
-#undef ACTIVATION
-    case ACTIVATION_COUNT:
-        break;
-    }
+        activate_columns(type, 1, 1, 1, tile);
 }
 
 static struct tally tally_at(const struct tally *tally, size_t unit)
@@ -228,16 +230,25 @@ static void activate(const struct activation *activation, size_t first, size_t r
                      float *y, size_t y_stride, uint8_t *bits, size_t bits_stride,
                      const struct tally *tally)
 {
-    for (size_t j = 0; j < width; j += VEC_LANES) {
-        const struct column column = {.activation = activation,
-                                      .rows = rows,
-                                      .y = y + j,
-                                      .y_stride = y_stride,
-                                      .bits = bits ? bits + j / 8 : NULL,
-                                      .bits_stride = bits_stride,
-                                      .tally = tally_at(tally, first + j)};
-        activate_one(&column, activation->slope ? vf_load(activation->slope + first + j)
-                                                : vf_set1(activation->parameter));
+    const struct activate_tile tile = {.rows = rows,
+                                       .width = width,
+                                       .y = y,
+                                       .y_stride = y_stride,
+                                       .bits = bits,
+                                       .bits_stride = bits_stride,
+                                       .slope =
+                                           activation->slope ? activation->slope + first : NULL,
+                                       .parameter = activation->parameter,
+                                       .tally = tally_at(tally, first)};
+    switch (activation->type) {
+#define ACTIVATION(name, onnx_op, trait, parameter, fallback) \
+    case ACTIVATION_##name:                                   \
+        activate_level(ACTIVATION_##name, &tile);             \
+        break;
+#include "activation.def"
+#undef ACTIVATION
+    case ACTIVATION_COUNT:
+        break;
     }
 }
 

@@ -65,14 +65,14 @@ GEMM_TILE_ROWS(1)
 GEMM_TILE_ROWS(2)
 GEMM_TILE_ROWS(3)
 GEMM_TILE_ROWS(4)
-#if defined(__AVX2__)
+#if VEC_TILE_ROWS > 4
 GEMM_TILE_ROWS(5)
 GEMM_TILE_ROWS(6)
 #endif
 
 static void (*const gemm_tiles[VEC_TILE_ROWS])(int, const struct gemm_tile *) = {
     gemm_tile_1, gemm_tile_2, gemm_tile_3, gemm_tile_4,
-#if defined(__AVX2__)
+#if VEC_TILE_ROWS > 4
     gemm_tile_5, gemm_tile_6,
 #endif
 };

@@ -63,19 +63,9 @@ static void gemv(size_t count, size_t width, const uint32_t *index, const float 
 
 static size_t nonzero(size_t k, const float *x, uint32_t *index, float *value)
 {
-    size_t count = 0;
-    size_t i = 0;
-#if defined(__AVX512F__)
-    __m512i lane = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
-    for (; i + VEC_LANES <= k; i += VEC_LANES) {
-        vf a = vf_load(x + i);
-        __mmask16 mask = _mm512_cmp_ps_mask(a, _mm512_setzero_ps(), _CMP_NEQ_UQ);
-        _mm512_storeu_si512(index + count, _mm512_maskz_compress_epi32(mask, lane));
-        _mm512_storeu_ps(value + count, _mm512_maskz_compress_ps(mask, a));
-        count += (size_t)__builtin_popcount(mask);
-        lane = _mm512_add_epi32(lane, _mm512_set1_epi32(VEC_LANES));
-    }
-#endif
+    size_t count = 0, i = 0;
+    for (; i + VEC_LANES <= k; i += VEC_LANES)
+        count += vec_nonzero(x + i, i, index + count, value + count);
     for (; i < k; i++) {
         index[count] = (uint32_t)i;
         value[count] = x[i];

@@ -8,6 +8,7 @@
 #ifndef RELUD_VEC_H
 #define RELUD_VEC_H
 
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -15,7 +16,10 @@
 
 #if defined(__AVX512F__)
 #include <immintrin.h>
-enum { VEC_LANES = 16, VEC_TILE_ROWS = 6, VEC_TILE_VECTORS = 4, VEC_ROW_VECTORS = 16 };
+#define VEC_LANES        16
+#define VEC_TILE_ROWS    6
+#define VEC_TILE_VECTORS 4
+#define VEC_ROW_VECTORS  16
 typedef __m512 vf;
 typedef __mmask16 vm;
 typedef struct {
@@ -23,14 +27,20 @@ typedef struct {
 } vd;
 #elif defined(__AVX2__) && defined(__FMA__)
 #include <immintrin.h>
-enum { VEC_LANES = 8, VEC_TILE_ROWS = 6, VEC_TILE_VECTORS = 2, VEC_ROW_VECTORS = 8 };
+#define VEC_LANES        8
+#define VEC_TILE_ROWS    6
+#define VEC_TILE_VECTORS 2
+#define VEC_ROW_VECTORS  8
 typedef __m256 vf;
 typedef __m256 vm;
 typedef struct {
     __m256d low, high;
 } vd;
 #else
-enum { VEC_LANES = 8, VEC_TILE_ROWS = 4, VEC_TILE_VECTORS = 2, VEC_ROW_VECTORS = 4 };
+#define VEC_LANES        8
+#define VEC_TILE_ROWS    4
+#define VEC_TILE_VECTORS 2
+#define VEC_ROW_VECTORS  4
 typedef float vf __attribute__((vector_size(32)));
 typedef int32_t vm __attribute__((vector_size(32)));
 typedef struct {
@@ -97,6 +107,23 @@ VEC_INLINE vd vd_add(vd sum, vf a)
     const __m512d high = _mm512_cvtps_pd(_mm512_extractf32x8_ps(a, 1));
     return (vd){sum.low + low, sum.high + high};
 }
+/* Whether any lane is NaN. */
+VEC_INLINE int vf_any_nan(vf a)
+{
+    return _mm512_cmp_ps_mask(a, a, _CMP_UNORD_Q) != 0;
+}
+/* Lists the lanes of x[VEC_LANES] that are not zero, NaN included: first + lane and the number.
+ * Returns how many; index and value have room for all lanes. */
+VEC_INLINE size_t vec_nonzero(const float *x, size_t first, uint32_t *index, float *value)
+{
+    const __m512i lanes = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+    const __m512 a = _mm512_loadu_ps(x);
+    const __mmask16 mask = _mm512_cmp_ps_mask(a, _mm512_setzero_ps(), _CMP_NEQ_UQ);
+    const __m512i at = _mm512_add_epi32(lanes, _mm512_set1_epi32((int)first));
+    _mm512_storeu_si512(index, _mm512_maskz_compress_epi32(mask, at));
+    _mm512_storeu_ps(value, _mm512_maskz_compress_ps(mask, a));
+    return (size_t)__builtin_popcount(mask);
+}
 
 #elif defined(__AVX2__) && defined(__FMA__)
 
@@ -150,6 +177,10 @@ VEC_INLINE vd vd_add(vd sum, vf a)
     const __m256d low = _mm256_cvtps_pd(_mm256_castps256_ps128(a));
     const __m256d high = _mm256_cvtps_pd(_mm256_extractf128_ps(a, 1));
     return (vd){sum.low + low, sum.high + high};
+}
+VEC_INLINE int vf_any_nan(vf a)
+{
+    return _mm256_movemask_ps(_mm256_cmp_ps(a, a, _CMP_UNORD_Q)) != 0;
 }
 
 #else
@@ -218,21 +249,32 @@ VEC_INLINE vd vd_add(vd sum, vf a)
         sum.lane[i] += (double)a[i];
     return sum;
 }
-
-#endif
-
-VEC_INLINE vf vf_abs(vf a)
-{
-    return (vf)((vi)a & (vi)(INT32_MAX - (vi){0}));
-}
-
-/* Whether any lane is NaN. */
 VEC_INLINE int vf_any_nan(vf a)
 {
     int found = 0;
     for (int i = 0; i < VEC_LANES; i++)
         found |= a[i] != a[i];
     return found;
+}
+
+#endif
+
+#if !defined(__AVX512F__)
+VEC_INLINE size_t vec_nonzero(const float *x, size_t first, uint32_t *index, float *value)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < VEC_LANES; i++) {
+        index[count] = (uint32_t)(first + i);
+        value[count] = x[i];
+        count += !(x[i] == 0.0f);
+    }
+    return count;
+}
+#endif
+
+VEC_INLINE vf vf_abs(vf a)
+{
+    return (vf)((vi)a & (vi)(INT32_MAX - (vi){0}));
 }
 
 #endif
