@@ -114,10 +114,29 @@ unit: $(BUILD)/tests/unit_tests ## unit tests
 api: all $(BUILD)/tests/api_tests ## tests against a live daemon
 	RELUD=$(BUILD)/relud $(BUILD)/tests/api_tests
 
+container: ## build the image, run it, infer, stop it (needs root; skipped where no Docker engine runs)
+	tests/container/test.sh
+
+asan: deps ## all tests under AddressSanitizer and UndefinedBehaviorSanitizer
+	@$(MAKE) --no-print-directory BUILD=build/asan SAN=address,undefined all tests
+	@tests/sanitized.sh build/asan asan unit api
+
+tsan: deps ## the daemon under ThreadSanitizer, driven by the API tests
+	@$(MAKE) --no-print-directory BUILD=build/tsan SAN=thread all
+	@$(MAKE) --no-print-directory tests
+	@tests/sanitized.sh build/tsan tsan api
+
+lint: deps-lint ## formatting, static analysis, the rules of the house
+	@tests/lint.sh
+
+format: deps-lint ## let clang-format decide
+	clang-format -i $(shell git ls-files '*.c' '*.h')
+
 clean: ## remove everything that was built
 	rm -rf build
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
 
-.PHONY: all tests deps deps-build deps-lint run install test unit api clean help
+.PHONY: all tests deps deps-build deps-lint run install test unit api container asan tsan lint format clean \
+        help

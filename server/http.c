@@ -299,7 +299,7 @@ static void on_message(void *context, const char *format, va_list args)
     int length = vsnprintf(message, sizeof message, format, args);
     if (length > 0 && length < (int)sizeof message && message[length - 1] == '\n')
         message[length - 1] = '\0';
-    log_event(LOG_DEBUG, "microhttpd", "message", message, NULL);
+    log_event(LOG_DEBUG, "microhttpd", "message", message);
 }
 
 enum status http_open(struct http **made, struct loop *loop, const struct http_limits *limits,
@@ -348,7 +348,7 @@ int http_timeout_ms(struct http *http)
 void http_add(struct http *http, int descriptor, const struct sockaddr *address, socklen_t length)
 {
     if (MHD_add_connection(http->daemon, descriptor, address, length) != MHD_YES)
-        log_event(LOG_WARNING, "connection refused", "reason", strerror(errno), NULL);
+        log_event(LOG_WARNING, "connection refused", "reason", strerror(errno));
 }
 
 void http_run(struct http *http)

@@ -43,7 +43,7 @@ static void put_pair(struct text *line, const char *key, const char *value)
         text_put(line, value);
 }
 
-void log_event(enum log_level level, const char *event, ...)
+void log_write(enum log_level level, const char *event, ...)
 {
     struct text line = {.bytes = NULL};
     char time[32];

@@ -201,7 +201,7 @@ static enum status open_model(struct registry *registry, const struct sources *s
     if (registry_find(registry, model->name) != (int)registry->count - 1)
         return error_set(error, STATUS_INVALID, "two models are called \"%s\"", model->name);
     log_event(LOG_INFO, "model loaded", "name", model->name, "path", source->path, "digest",
-              model->digest, NULL);
+              model->digest);
     return STATUS_OK;
 }
 

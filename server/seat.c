@@ -103,8 +103,7 @@ static bool next_span(const struct batch *batch, struct span *span)
     return true;
 }
 
-/* Gives the session its inputs: where they are when one job fills the piece, else copied together.
- */
+/* Gives the session its inputs: in place when one job fills the piece, else copied together. */
 static void bind_inputs(struct batch *batch)
 {
     struct seat *seat = batch->seat;

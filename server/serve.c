@@ -142,7 +142,7 @@ static uint64_t after_ms(uint64_t milliseconds)
 static void drain(struct server *server, struct acceptor *acceptor, int signals)
 {
     const struct options *options = &server->options;
-    log_event(LOG_INFO, "draining", NULL);
+    log_event(LOG_INFO, "draining");
     set_phase(server, PHASE_DRAINING);
     bool again = options->drain_delay_ms > 0 &&
                  accept_until(server, acceptor, signals, after_ms(options->drain_delay_ms));

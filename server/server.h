@@ -12,8 +12,7 @@
 
 enum { SERVER_LOOPS_MAX = 256, SERVER_SINCE_BYTES = sizeof "2026-01-01T00:00:00Z" };
 
-/* ready -> draining (still accepting, not ready) -> closing (answer what is in flight) -> aborting
- */
+/* ready -> draining (accepting, but not ready) -> closing (answer what is in flight) -> aborting */
 enum phase { PHASE_READY, PHASE_DRAINING, PHASE_CLOSING, PHASE_ABORTING };
 
 struct loop;

@@ -77,8 +77,7 @@ static void (*const gemm_tiles[VEC_TILE_ROWS])(int, const struct gemm_tile *) = 
 #endif
 };
 
-/* One column of tiles: all rows, shared out evenly so that no tile is much smaller than the others.
- */
+/* One column of tiles: all rows, shared out evenly so that no tile is much smaller than another. */
 static void gemm_rows(size_t rows, int vectors, struct gemm_tile tile)
 {
     size_t tiles = (rows + VEC_TILE_ROWS - 1) / VEC_TILE_ROWS;

@@ -358,8 +358,7 @@ static enum status array_byte(struct lift *lift, char c, size_t at, struct error
         lift->array_depth > 1 ? lift->lengths[0] : 0, at, c >= 0x20 && c < 0x7F ? c : '?');
 }
 
-/* Runs through the bytes of an array, the hot path; *at moves to where it ends or the piece does.
- */
+/* Runs through the bytes of an array, the hot path; *at moves to its end, or to the piece's. */
 static enum status feed_array(struct lift *lift, const char *begin, const char **at,
                               const char *end, struct error *error)
 {

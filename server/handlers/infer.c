@@ -149,7 +149,7 @@ static enum status allocate_results(struct infer *infer, struct error *error)
     if (!infer->results)
         return error_set(error, STATUS_OUT_OF_MEMORY, "no memory left for %zu rows", job->rows);
     uint64_t *bits = (uint64_t *)(void *)infer->results;
-    float *y = (float *)(bits + words * job->rows);
+    float *y = (float *)(void *)(bits + words * job->rows);
     job->bits = words ? bits : NULL;
     for (size_t i = 0; i < infer->model->graph.output_count; i++) {
         job->y[i] = y;
