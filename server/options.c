@@ -35,6 +35,8 @@ static const struct option table[] = {
 #undef OPTION_LIST
 };
 
+enum { HELP_COLUMN = 34 };
+
 enum { OPTION_COUNT_ALL = sizeof table / sizeof table[0] };
 
 static void *field_of(struct options *options, const struct option *option)
@@ -213,7 +215,9 @@ void options_help(FILE *to)
     for (size_t i = 0; i < OPTION_COUNT_ALL; i++) {
         const struct option *option = &table[i];
         int width = fprintf(to, "  --%s %s", option->name, option->meta);
-        fprintf(to, "%*s%s", width < 34 ? 34 - width : 1, "", option->help);
+        if (width >= HELP_COLUMN)
+            width = fprintf(to, "\n") - 1;
+        fprintf(to, "%*s%s", HELP_COLUMN - width, "", option->help);
         if (option->type == TYPE_COUNT)
             fprintf(to, " [%llu]", (unsigned long long)option->count);
         else if (option->fallback)
