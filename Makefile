@@ -8,9 +8,9 @@ CC      = gcc
 AR      = ar
 MODELS ?= models/digits models/digits-dying
 
-PACKAGES_BUILD = gcc make pkg-config libc6-dev libmicrohttpd-dev libjansson-dev zlib1g-dev nettle-dev \
+PACKAGES_BUILD = gcc make libc6-dev libmicrohttpd-dev libjansson-dev zlib1g-dev nettle-dev \
                  libprotobuf-c-dev protobuf-c-compiler libonnx-dev
-PACKAGES_TEST  = libcriterion-dev libcurl4-openssl-dev curl python3-onnx
+PACKAGES_TEST  = libcriterion-dev libcurl4-openssl-dev curl python3
 PACKAGES_LINT  = clang-format cppcheck
 
 CPPFLAGS  += -D_GNU_SOURCE -isystem $(BUILD)/gen
@@ -94,6 +94,8 @@ run: deps-build ## build and serve the bundled models
 
 install: all ## install the daemon and the bundled models under DESTDIR/PREFIX
 	install -D -m 755 $(BUILD)/relud $(DESTDIR)$(PREFIX)/bin/relud
+	for f in $$(cd models && find . -type f); do \
+	  install -D -m 644 models/$$f $(DESTDIR)$(PREFIX)/share/relud/models/$$f || exit 1; done
 
 ## Tests
 

@@ -12,5 +12,6 @@ fi
 if build asan BUILD=build/asan SAN=address,undefined all tests; then
     sanitized asan build/asan unit api
 fi
+script models tests/models.sh
 script container tests/container/test.sh
 finish

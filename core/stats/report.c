@@ -87,60 +87,62 @@ static void write_histogram(struct text *text, const struct layer_view *view)
     text_put(text, "]}");
 }
 
-/* The per-unit arrays: one function per array gives a unit's number, NaN for null. */
-typedef double unit_number(const struct layer_counters *counters, size_t unit);
+/* The per-unit arrays: one function each writes a unit's number. */
+typedef void unit_writer(struct text *text, const struct layer_counters *counters, size_t unit);
 
-static double unit_rate(const struct layer_counters *c, size_t unit)
+static void write_active(struct text *text, const struct layer_counters *c, size_t unit)
 {
-    return (double)c->active[unit] / (double)c->observations;
+    text_u64(text, c->active[unit]);
 }
 
-static double unit_mean(const struct layer_counters *c, size_t unit)
+static void write_rate(struct text *text, const struct layer_counters *c, size_t unit)
 {
-    return c->sum[unit] / (double)c->observations;
+    text_double(text, (double)c->active[unit] / (double)c->observations);
 }
 
-static double unit_mean_abs(const struct layer_counters *c, size_t unit)
+static void write_mean(struct text *text, const struct layer_counters *c, size_t unit)
 {
-    return c->magnitude[unit] / (double)c->observations;
+    text_double(text, c->sum[unit] / (double)c->observations);
 }
 
-static double unit_max(const struct layer_counters *c, size_t unit)
+static void write_mean_abs(struct text *text, const struct layer_counters *c, size_t unit)
 {
-    return (double)c->max[unit];
+    text_double(text, c->magnitude[unit] / (double)c->observations);
 }
 
-static void write_numbers(struct text *text, const char *name, const struct layer_view *view,
-                          bool measured, unit_number *number)
+static void write_max(struct text *text, const struct layer_counters *c, size_t unit)
 {
-    text_format(text, ",\"%s\":", name);
-    if (!measured) {
-        text_put(text, "null");
-        return;
+    text_float(text, c->max[unit]);
+}
+
+static void write_array(struct text *text, const char *name, const struct layer_view *view,
+                        bool measured, unit_writer *write)
+{
+    text_format(text, "\"%s\":%s", name, measured ? "[" : "null");
+    for (size_t unit = 0; measured && unit < view->layer->units; unit++) {
+        text_put(text, unit ? "," : "");
+        write(text, view->counters, unit);
     }
-    for (size_t unit = 0; unit < view->layer->units; unit++) {
-        text_put(text, unit ? "," : "[");
-        if (number == unit_max) /* a float32: fewer digits say all of it */
-            text_float(text, view->counters->max[unit]);
-        else
-            text_double(text, number(view->counters, unit));
-    }
-    text_put(text, "]");
+    text_put(text, measured ? "]" : "");
 }
 
 static void write_unit_stats(struct text *text, const struct layer_view *view)
 {
     const struct layer_counters *c = view->counters;
-    text_put(text, ",\"unit_stats\":{\"active\":");
-    for (size_t unit = 0; unit < view->layer->units; unit++) {
-        text_put(text, unit ? "," : "[");
-        text_u64(text, c->active[unit]);
+    const struct {
+        const char *name;
+        bool measured;
+        unit_writer *write;
+    } arrays[] = {{"active", true, write_active},
+                  {"rate", true, write_rate},
+                  {"mean", c->sum, write_mean},
+                  {"mean_abs", c->magnitude, write_mean_abs},
+                  {"max_preactivation", c->max, write_max}};
+    text_put(text, ",\"unit_stats\":{");
+    for (size_t i = 0; i < sizeof arrays / sizeof arrays[0]; i++) {
+        text_put(text, i ? "," : "");
+        write_array(text, arrays[i].name, view, arrays[i].measured, arrays[i].write);
     }
-    text_put(text, "]");
-    write_numbers(text, "rate", view, true, unit_rate);
-    write_numbers(text, "mean", view, c->sum, unit_mean);
-    write_numbers(text, "mean_abs", view, c->magnitude, unit_mean_abs);
-    write_numbers(text, "max_preactivation", view, c->max, unit_max);
     text_put(text, "}");
 }
 
