@@ -10,7 +10,7 @@
 
 #include "commands.h"
 
-enum { TIMEOUT_S = 5 };
+enum { TIMEOUT_S = 5, URL_BYTES = 256 };
 
 struct target {
     char host[256], port[16], path[512];
@@ -38,27 +38,50 @@ static bool read_url(struct target *target, const char *url)
     return true;
 }
 
-/* Where this machine's relud listens by its environment. */
-static void default_url(char url[64])
+/* Where this machine's relud listens by its environment; what listens everywhere listens here too.
+ */
+static void default_url(char url[URL_BYTES])
 {
+    const char *host = getenv("RELUD_HOST");
     const char *port = getenv("RELUD_PORT");
     bool ours = port && *port && strncmp(port, "tcp://", 6) != 0;
-    snprintf(url, 64, "http://127.0.0.1:%.8s/readyz", ours ? port : "8080");
+    if (!host || !*host || strcmp(host, "0.0.0.0") == 0)
+        host = "127.0.0.1";
+    else if (strcmp(host, "::") == 0)
+        host = "::1";
+    snprintf(url, URL_BYTES, strchr(host, ':') ? "http://[%.200s]:%.8s" : "http://%.200s:%.8s",
+             host, ours ? port : "8080");
 }
 
-static int connect_to(const struct target *target)
+static int connect_address(const struct addrinfo *address)
 {
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found;
     const struct timeval timeout = {.tv_sec = TIMEOUT_S};
-    if (getaddrinfo(target->host, target->port, &hints, &found) != 0)
+    int descriptor = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (descriptor < 0)
         return -1;
-    int descriptor = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
     setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout);
-    if (connect(descriptor, found->ai_addr, found->ai_addrlen) != 0) {
-        close(descriptor);
-        descriptor = -1;
+    if (connect(descriptor, address->ai_addr, address->ai_addrlen) == 0)
+        return descriptor;
+    int reason = errno;
+    close(descriptor);
+    errno = reason;
+    return -1;
+}
+
+/* A connection to the first address that takes one, or -1 with the reason in *why. */
+static int connect_to(const struct target *target, const char **why)
+{
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found;
+    int result = getaddrinfo(target->host, target->port, &hints, &found);
+    if (result != 0) {
+        *why = gai_strerror(result);
+        return -1;
     }
+    int descriptor = -1;
+    for (const struct addrinfo *at = found; at && descriptor < 0; at = at->ai_next)
+        descriptor = connect_address(at);
+    *why = strerror(errno);
     freeaddrinfo(found);
     return descriptor;
 }
@@ -83,16 +106,17 @@ static int ask(int descriptor, const struct target *target)
 
 int healthcheck(int count, char *const *argv)
 {
-    char url[64];
+    char url[URL_BYTES];
+    const char *why;
     struct target target;
     default_url(url);
     if (count > 1 || !read_url(&target, count ? argv[0] : url)) {
         fprintf(stderr, "relud: usage: relud healthcheck [http://HOST:PORT]\n");
         return 2;
     }
-    int descriptor = connect_to(&target);
+    int descriptor = connect_to(&target, &why);
     if (descriptor < 0) {
-        fprintf(stderr, "relud: %s port %s: %s\n", target.host, target.port, strerror(errno));
+        fprintf(stderr, "relud: %s port %s: %s\n", target.host, target.port, why);
         return 1;
     }
     int status = ask(descriptor, &target);
