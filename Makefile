@@ -11,6 +11,7 @@ MODELS ?= models/digits models/digits-dying
 PACKAGES_BUILD = gcc make libc6-dev libmicrohttpd-dev libjansson-dev zlib1g-dev nettle-dev \
                  libprotobuf-c-dev protobuf-c-compiler libonnx-dev
 PACKAGES_TEST  = libcriterion-dev libcurl4-openssl-dev curl python3
+PACKAGES_BENCH = libdnnl-dev libopenblas-dev wrk python3-numpy python3-onnx
 PACKAGES_LINT  = clang-format cppcheck
 
 CPPFLAGS  += -D_GNU_SOURCE -isystem $(BUILD)/gen
@@ -134,11 +135,25 @@ lint: deps-lint ## formatting, static analysis, the rules of the house
 format: deps-lint ## let clang-format decide
 	clang-format -i $(shell git ls-files '*.c' '*.h')
 
+## Benchmarks
+
+$(BUILD)/tests/bench/%.o: ALL_CFLAGS += -O3 -march=native
+$(BUILD)/tests/bench/kernels: $(call objects,$(wildcard tests/bench/*.c)) $(BUILD)/libcore.a
+	$(CC) $(LDFLAGS) $^ $(LDLIBS) -ldnnl -lopenblas -o $@
+
+deps-bench:
+	@tests/deps.sh $(PACKAGES_BUILD) $(PACKAGES_BENCH)
+	@tests/bench/peer.sh build/bench
+
+bench: deps-bench ## speed beside other runtimes; BENCH_ARGS="--quick --json FILE"
+	@$(MAKE) --no-print-directory all $(BUILD)/tests/bench/kernels
+	@tests/bench/bench.py --build $(BUILD) $(BENCH_ARGS)
+
 clean: ## remove everything that was built
 	rm -rf build
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
 
-.PHONY: all tests deps deps-build deps-lint run install test unit api container asan tsan lint format clean \
-        help
+.PHONY: all tests deps deps-build deps-lint run install test unit api container asan tsan lint format bench \
+        deps-bench clean help

@@ -46,7 +46,8 @@ static struct arena_block *add_block(struct arena *arena, size_t bytes)
 void *arena_alloc(struct arena *arena, size_t count, size_t element_bytes)
 {
     size_t bytes;
-    if (__builtin_mul_overflow(count, element_bytes, &bytes) || bytes > arena->limit_bytes)
+    if (__builtin_mul_overflow(count, element_bytes, &bytes) || bytes > arena->limit_bytes ||
+        bytes > SIZE_MAX - 2 * ARENA_ALIGNMENT) /* room to round up, and for a block's header */
         return NULL;
     bytes = (bytes + ARENA_ALIGNMENT - 1) & ~(size_t)(ARENA_ALIGNMENT - 1);
     if (bytes > arena->limit_bytes - arena->used_bytes)

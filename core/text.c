@@ -4,7 +4,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "number.h"
 
@@ -41,20 +40,6 @@ char *text_room(struct text *text, size_t count)
         return NULL;
     }
     return text->bytes + text->count;
-}
-
-void text_add(struct text *text, const char *bytes, size_t count)
-{
-    char *room = text_room(text, count);
-    if (!room)
-        return;
-    memcpy(room, bytes, count);
-    text->count += count;
-}
-
-void text_put(struct text *text, const char *string)
-{
-    text_add(text, string, strlen(string));
 }
 
 void text_format(struct text *text, const char *format, ...)

@@ -100,11 +100,10 @@ static void read_mailbox(struct loop *loop)
 
 /* Jobs */
 
-static void run_inline(struct loop *loop, struct job *job)
+/* Whether a batch of that model is between two slices, so that its seat is taken. */
+static bool is_running(const struct loop *loop, size_t model)
 {
-    struct batch batch;
-    batch_begin(&batch, &loop->seats[job->model], job);
-    batch_advance(&batch, UINT64_MAX);
+    return loop->batch.jobs && loop->batch.seat == &loop->seats[model];
 }
 
 enum submit loop_submit(struct loop *loop, struct job *job)
@@ -113,8 +112,8 @@ enum submit loop_submit(struct loop *loop, struct job *job)
     uint64_t limit = loop->server->options.max_queue_rows / loop->server->loop_count;
     job->next = NULL;
     job->submitted_ns = cpu_clock_ns();
-    if (plan->macs_per_row <= INLINE_MACS / job->rows) {
-        run_inline(loop, job);
+    if (plan->macs_per_row <= INLINE_MACS / job->rows && !is_running(loop, job->model)) {
+        seat_run(&loop->seats[job->model], job);
         return SUBMIT_DONE;
     }
     if (loop->queue && loop->queued_rows + job->rows > limit)

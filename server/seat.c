@@ -6,8 +6,9 @@
 #include "panel.h"
 
 enum {
-    SEAT_BYTES = 32 << 20, /* memory a session aims to stay within */
-    SEAT_ROWS_MAX = 288,   /* enough rows for the weights to be worth their way from memory */
+    SEAT_BYTES = 32 << 20,      /* memory a session aims to stay within */
+    SEAT_ROWS_MAX = 288,        /* enough rows for the weights to be worth their way from memory */
+    PENDING_ROWS_MAX = 1 << 30, /* tallies count in 32 bits */
 };
 
 /* Rows a session takes at once: as many as fit the memory, at least one. */
@@ -63,16 +64,35 @@ void seat_collect(struct seat *seat, struct counters *into)
 {
     pthread_mutex_lock(&seat->lock);
     counters_merge(into, &seat->totals);
+    if (seat->pending > 0)
+        counters_add(into, seat->session.tallies, seat->pending);
     pthread_mutex_unlock(&seat->lock);
+}
+
+/* Adds the session's tallies, so many rows, to the totals. Under the lock. */
+static void fold(struct seat *seat, uint64_t rows)
+{
+    counters_fold(&seat->totals, seat->session.tallies, rows);
+    seat->pending = 0;
 }
 
 /* Batches */
 
+static struct batch batch_of(struct seat *seat, struct job *jobs)
+{
+    struct batch batch = {.seat = seat, .jobs = jobs};
+    for (const struct job *job = jobs; job; job = job->next)
+        batch.rows += job->rows;
+    return batch;
+}
+
 void batch_begin(struct batch *batch, struct seat *seat, struct job *jobs)
 {
-    *batch = (struct batch){.seat = seat, .jobs = jobs};
-    for (const struct job *job = jobs; job; job = job->next)
-        batch->rows += job->rows;
+    *batch = batch_of(seat, jobs);
+    pthread_mutex_lock(&seat->lock);
+    if (seat->pending > 0)
+        fold(seat, seat->pending);
+    pthread_mutex_unlock(&seat->lock);
 }
 
 /* Some rows of a job that lie in the current piece. */
@@ -153,18 +173,15 @@ static void take_activity(const struct seat *seat, const struct span *span)
     }
 }
 
-/* A piece is done: its rows go to their jobs and into the totals. */
-static void finish_piece(struct batch *batch)
+/* A piece is done: its rows go to their jobs. */
+static void deliver_piece(struct batch *batch)
 {
-    struct seat *seat = batch->seat;
+    const struct seat *seat = batch->seat;
     for (struct span span = {.job = NULL}; next_span(batch, &span);) {
         take_outputs(seat, &span);
         if (span.job->active)
             take_activity(seat, &span);
     }
-    pthread_mutex_lock(&seat->lock);
-    counters_fold(&seat->totals, seat->session.tallies, batch->piece);
-    pthread_mutex_unlock(&seat->lock);
     batch->done += batch->piece;
     batch->running = false;
 }
@@ -189,14 +206,24 @@ static void finish_jobs(struct batch *batch)
     }
 }
 
+/* The rows of a piece run in slices go to the totals. */
+static void count_piece(struct batch *batch)
+{
+    pthread_mutex_lock(&batch->seat->lock);
+    fold(batch->seat, batch->piece);
+    pthread_mutex_unlock(&batch->seat->lock);
+}
+
 bool batch_advance(struct batch *batch, uint64_t deadline_ns)
 {
     uint64_t begun = cpu_clock_ns(), now = begun;
     while (batch->done < batch->rows && (now < deadline_ns || now == begun)) {
         if (!batch->running)
             begin_piece(batch);
-        if (session_advance(&batch->seat->session, deadline_ns))
-            finish_piece(batch);
+        if (session_advance(&batch->seat->session, deadline_ns)) {
+            count_piece(batch);
+            deliver_piece(batch);
+        }
         now = cpu_clock_ns();
     }
     batch->compute_ns += now - begun;
@@ -204,4 +231,22 @@ bool batch_advance(struct batch *batch, uint64_t deadline_ns)
         return false;
     finish_jobs(batch);
     return true;
+}
+
+void seat_run(struct seat *seat, struct job *job)
+{
+    struct batch batch = batch_of(seat, job);
+    uint64_t begun = cpu_clock_ns();
+    pthread_mutex_lock(&seat->lock);
+    while (batch.done < batch.rows) {
+        begin_piece(&batch);
+        session_advance(&seat->session, UINT64_MAX);
+        seat->pending += batch.piece;
+        deliver_piece(&batch);
+    }
+    if (seat->pending > PENDING_ROWS_MAX)
+        fold(seat, seat->pending);
+    pthread_mutex_unlock(&seat->lock);
+    batch.compute_ns = cpu_clock_ns() - begun;
+    finish_jobs(&batch);
 }

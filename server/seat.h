@@ -1,7 +1,9 @@
 /* seat: one loop's place at one model: a session to run it in, and what it has counted.
  *
- * Only the loop runs the session. Its totals are shared with readers of /stats and have a lock,
- * held for the time of one addition. */
+ * Only the loop runs the session. Readers of /stats take the lock and add the totals and, of the
+ * session's tallies, the rows that are pending. A run at once holds the lock and leaves its rows
+ * pending, which costs no addition; a run in slices first adds what is pending to the totals, then
+ * counts unseen until each of its pieces is done. */
 #ifndef RELUD_SEAT_H
 #define RELUD_SEAT_H
 
@@ -18,16 +20,21 @@ struct seat {
     float *staging[GRAPH_IO_MAX]; /* per input [capacity, features]: rows of several jobs */
     pthread_mutex_t lock;
     struct counters totals; /* under lock */
+    uint64_t pending;       /* under lock: rows in the session's tallies that count already */
 };
 
 enum status seat_open(struct seat *seat, const struct model *model, const struct kernels *kernels,
                       struct error *error);
 void seat_close(struct seat *seat);
 
-/* Adds the seat's totals to into. */
+/* Adds what the seat has counted to into. Thread-safe. */
 void seat_collect(struct seat *seat, struct counters *into);
 
-/* Jobs of one model run side by side; longer ones in pieces of the session's capacity. */
+/* Runs job at once. */
+void seat_run(struct seat *seat, struct job *job);
+
+/* Jobs of one model run side by side, in slices; longer ones in pieces of the session's capacity.
+ */
 struct batch {
     struct seat *seat;
     struct job *jobs; /* in order, linked by next */

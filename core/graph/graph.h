@@ -20,7 +20,7 @@ enum op {
     OP_COUNT
 };
 
-enum { GRAPH_IO_MAX = 64, GRAPH_NODE_NONE = -1 };
+enum { GRAPH_IO_MAX = 32, GRAPH_NODE_NONE = -1 };
 
 struct value {
     const char *name;

@@ -155,27 +155,48 @@ enum status tallies_init(struct tally **tallies, struct arena *arena, const stru
     return STATUS_OK;
 }
 
-static void layer_fold(struct layer_counters *into, const struct tally *tally, size_t units,
-                       uint64_t rows)
+/* One array of a tally. restrict tells the compiler that both may be taken a vector at a time. */
+
+static void add_active(uint64_t *restrict into, const uint32_t *restrict from, size_t units)
 {
-    into->observations += rows;
-    into->nonfinite += *tally->nonfinite;
     for (size_t i = 0; i < units; i++)
-        into->active[i] += tally->active[i];
-    for (size_t i = 0; tally->sum && i < units; i++) {
-        into->sum[i] += tally->sum[i];
-        into->max[i] = tally->max[i] > into->max[i] ? tally->max[i] : into->max[i];
+        into[i] += from[i];
+}
+
+static void add_sum(double *restrict into, const double *restrict from, size_t units)
+{
+    for (size_t i = 0; i < units; i++)
+        into[i] += from[i];
+}
+
+static void add_max(float *restrict into, const float *restrict from, size_t units)
+{
+    for (size_t i = 0; i < units; i++)
+        into[i] = from[i] > into[i] ? from[i] : into[i];
+}
+
+void counters_add(struct counters *into, const struct tally *tallies, uint64_t rows)
+{
+    into->samples += rows;
+    for (size_t i = 0; tallies && i < into->plan->layer_count; i++) {
+        struct layer_counters *layer = &into->layers[i];
+        const struct tally *tally = &tallies[i];
+        size_t units = into->plan->layers[i].units;
+        layer->observations += rows;
+        layer->nonfinite += *tally->nonfinite;
+        add_active(layer->active, tally->active, units);
+        if (tally->sum) {
+            add_sum(layer->sum, tally->sum, units);
+            add_max(layer->max, tally->max, units);
+        }
+        if (tally->magnitude)
+            add_sum(layer->magnitude, tally->magnitude, units);
     }
-    for (size_t i = 0; tally->magnitude && i < units; i++)
-        into->magnitude[i] += tally->magnitude[i];
 }
 
 void counters_fold(struct counters *into, struct tally *tallies, uint64_t rows)
 {
-    into->samples += rows;
-    for (size_t i = 0; tallies && i < into->plan->layer_count; i++) {
-        size_t units = into->plan->layers[i].units;
-        layer_fold(&into->layers[i], &tallies[i], units, rows);
-        tally_reset(&tallies[i], panel_padded(units));
-    }
+    counters_add(into, tallies, rows);
+    for (size_t i = 0; tallies && i < into->plan->layer_count; i++)
+        tally_reset(&tallies[i], panel_padded(into->plan->layers[i].units));
 }

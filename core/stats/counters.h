@@ -44,10 +44,14 @@ void counters_reset(struct counters *counters);
 /* Adds from's counts to into; both of the same plan and level. */
 void counters_merge(struct counters *into, const struct counters *from);
 
-/* Tallies for one session, NULL at level off; counters_fold() adds them, and rows observations, to
- * into and empties them. */
+/* Tallies for one session, NULL at level off. */
 enum status tallies_init(struct tally **tallies, struct arena *arena, const struct plan *plan,
                          enum stats_level level, struct error *error);
+
+/* Adds what tallies (NULL for none) have counted in so many rows to into. */
+void counters_add(struct counters *into, const struct tally *tallies, uint64_t rows);
+
+/* The same, and empties them. */
 void counters_fold(struct counters *into, struct tally *tallies, uint64_t rows);
 
 #endif

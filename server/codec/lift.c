@@ -14,19 +14,21 @@ enum role {
     ROLE_ITEM
 };
 
-enum { LIFT_FIRST_NUMBERS = 1024 };
+/* Small enough for malloc's fastest bins; bodies that need more grow by leaps. */
+enum { LIFT_FIRST_NUMBERS = 224, LIFT_GROWTH = 4 };
 
 void lift_init(struct lift *lift, size_t limit)
 {
-    memset(lift, 0, offsetof(struct lift, token)); /* what lies behind is read only after a write */
-    lift->limit = limit;
+    *lift = (struct lift){.limit = limit};
 }
 
 void lift_free(struct lift *lift)
 {
     text_free(&lift->envelope);
+    text_free(&lift->token);
     free(lift->numbers);
-    lift->numbers = NULL;
+    free(lift->arrays);
+    *lift = (struct lift){.limit = 0};
 }
 
 static enum status fail(struct error *error, size_t at, const char *what)
@@ -166,7 +168,12 @@ static enum status begin_array(struct lift *lift, size_t at, struct error *error
 {
     if (lift->array_count == LIFT_ARRAYS_MAX)
         return error_set(error, STATUS_INVALID, "expected at most %d inputs", LIFT_ARRAYS_MAX);
-    lift->arrays[lift->array_count++] = (struct lift_array){.first = lift->count};
+    struct lift_array *arrays =
+        realloc(lift->arrays, (lift->array_count + 1) * sizeof *lift->arrays);
+    if (!arrays)
+        return error_set(error, STATUS_OUT_OF_MEMORY, "no memory left for the inputs");
+    lift->arrays = arrays;
+    arrays[lift->array_count++] = (struct lift_array){.first = lift->count};
     lift->mode = LIFT_ARRAY;
     lift->array_depth = 0;
     lift->leaf_known = false;
@@ -208,7 +215,9 @@ static void end_array(struct lift *lift)
     array->count = lift->count - array->first;
     if (array->depth == 0)
         array->depth = 1;
-    text_format(&lift->envelope, " %zu ", lift->array_count - 1);
+    text_put(&lift->envelope, " ");
+    text_u64(&lift->envelope, lift->array_count - 1);
+    text_put(&lift->envelope, " ");
     lift->mode = LIFT_ENVELOPE;
 }
 
@@ -233,7 +242,7 @@ static enum status close_list(struct lift *lift, size_t at, struct error *error)
 
 static bool reserve(struct lift *lift)
 {
-    size_t capacity = lift->capacity ? lift->capacity * 2 : LIFT_FIRST_NUMBERS;
+    size_t capacity = lift->capacity ? lift->capacity * LIFT_GROWTH : LIFT_FIRST_NUMBERS;
     float *numbers = realloc(lift->numbers, capacity * sizeof *numbers);
     if (!numbers)
         return false;
@@ -285,12 +294,11 @@ static bool is_number_byte(char c)
 static enum status keep_token(struct lift *lift, const char *from, size_t count, size_t at,
                               struct error *error)
 {
-    if (count > NUMBER_TOKEN_MAX - lift->token_count)
+    if (count > NUMBER_TOKEN_MAX - lift->token.count)
         return error_set(error, STATUS_INVALID,
                          "inputs: the number at byte %zu has more than %d characters", at,
                          NUMBER_TOKEN_MAX);
-    memcpy(lift->token + lift->token_count, from, count);
-    lift->token_count += count;
+    text_add(&lift->token, from, count);
     return STATUS_OK;
 }
 
@@ -310,11 +318,11 @@ static enum status resume_token(struct lift *lift, const char **at, const char *
     if (status != STATUS_OK || *at == end)
         return status;
     float value;
-    const char *token_end = lift->token + lift->token_count;
-    size_t place = lift->offset + (size_t)(*at - from) - lift->token_count;
-    if (number_read_float(lift->token, token_end, &value) != token_end)
+    const char *token_end = lift->token.bytes + lift->token.count;
+    size_t place = lift->offset + (size_t)(*at - from) - lift->token.count;
+    if (number_read_float(lift->token.bytes, token_end, &value) != token_end)
         return bad_number(error, place);
-    lift->token_count = 0;
+    lift->token.count = 0;
     return add_number(lift, value, place, error);
 }
 
@@ -363,7 +371,7 @@ static enum status feed_array(struct lift *lift, const char *begin, const char *
                               const char *end, struct error *error)
 {
     enum status status = STATUS_OK;
-    if (lift->token_count > 0)
+    if (lift->token.count > 0)
         status = resume_token(lift, at, end, error);
     while (status == STATUS_OK && *at < end && lift->mode == LIFT_ARRAY) {
         const char c = **at;
@@ -430,7 +438,7 @@ enum status lift_finish(struct lift *lift, struct error *error)
 {
     if (lift->mode == LIFT_ARRAY || lift->mode == LIFT_OPENED)
         return fail(error, lift->offset, "the body ends inside an array");
-    if (lift->envelope.failed)
+    if (lift->envelope.failed || lift->token.failed)
         return error_set(error, STATUS_OUT_OF_MEMORY, "no memory left for the request");
     return STATUS_OK;
 }

@@ -38,6 +38,7 @@ struct lift {
     float *numbers;       /* owned */
     size_t count;         /* numbers seen; only the first limit of them are kept */
     size_t capacity, limit;
+    struct lift_array *arrays; /* owned */
     size_t array_count;
     /* the state of the scanner; see lift.c */
     enum lift_mode mode;
@@ -51,9 +52,7 @@ struct lift {
     size_t lengths[TENSOR_RANK_MAX];
     bool leaf_known;
     size_t row_first;
-    size_t token_count;
-    char token[NUMBER_TOKEN_MAX]; /* a number cut by the end of a piece */
-    struct lift_array arrays[LIFT_ARRAYS_MAX];
+    struct text token; /* owned: a number cut by the end of a piece */
 };
 
 /* limit: how many numbers are kept; more are counted, not stored. */

@@ -67,14 +67,12 @@ static size_t input_features(const struct model *model)
 void infer_begin(struct exchange *exchange)
 {
     int model = handlers_model(exchange);
-    struct infer *infer = model == REGISTRY_NONE ? NULL : malloc(sizeof *infer);
+    struct infer *infer = model == REGISTRY_NONE ? NULL : calloc(1, sizeof *infer);
     if (!infer) {
         if (!exchange->status)
             exchange_refuse(exchange, 503, "out_of_memory", "no memory left for the request");
         return;
     }
-    memset(infer, 0, offsetof(struct infer, lift));
-    memset(&infer->raw_bytes, 0, sizeof *infer - offsetof(struct infer, raw_bytes));
     exchange->state = infer;
     infer->exchange = exchange;
     infer->model = &loop_server(exchange->loop)->registry.models[model];

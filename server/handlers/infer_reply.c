@@ -1,4 +1,3 @@
-#include <inttypes.h>
 #include <math.h>
 #include <string.h>
 
@@ -123,8 +122,10 @@ static void write_layer(struct text *text, const struct infer *infer, size_t ind
     size_t rows = infer->job.rows;
     text_put(text, index ? ",{\"name\":" : "{\"name\":");
     text_quote(text, layer->name, strlen(layer->name));
-    text_format(text, ",\"activation\":\"%s\",\"units\":%zu",
-                activation_info(layer->node->activation.type)->name, layer->units);
+    text_put(text, ",\"activation\":\"");
+    text_put(text, activation_info(layer->node->activation.type)->name);
+    text_put(text, "\",\"units\":");
+    text_u64(text, layer->units);
     uint64_t active = write_active(text, infer->job.active + index * rows, rows);
     uint64_t observed = (uint64_t)rows * layer->units;
     text_put(text, ",");
@@ -154,25 +155,36 @@ static void write_stats(struct text *text, const struct infer *infer)
 
 /* The whole */
 
+static void write_timing(struct text *text, const struct job *job)
+{
+    text_put(text, ",\"timing_us\":{\"queue\":");
+    text_u64(text, job->queue_ns / 1000);
+    text_put(text, ",\"compute\":");
+    text_u64(text, job->compute_ns / 1000);
+    text_put(text, ",\"batch_rows\":");
+    text_u64(text, job->batch_rows);
+    text_put(text, "}");
+}
+
 static void write_json(struct text *text, const struct infer *infer)
 {
     const json_t *id = json_object_get(infer->envelope, "id");
     text_put(text, "{\"model\":");
     text_quote(text, infer->model->name, strlen(infer->model->name));
-    text_format(text, ",\"version\":\"%s\"", infer->model->version);
+    text_put(text, ",\"version\":");
+    text_quote(text, infer->model->version, strlen(infer->model->version));
     if (id) {
         text_put(text, ",\"id\":");
         text_quote(text, json_string_value(id), json_string_length(id));
     }
-    text_format(text, ",\"rows\":%zu", infer->job.rows);
+    text_put(text, ",\"rows\":");
+    text_u64(text, infer->job.rows);
     write_outputs(text, infer);
     write_labels(text, infer);
     if (infer->job.active)
         write_stats(text, infer);
-    text_format(text,
-                ",\"timing_us\":{\"queue\":%" PRIu64 ",\"compute\":%" PRIu64
-                ",\"batch_rows\":%zu}}\n",
-                infer->job.queue_ns / 1000, infer->job.compute_ns / 1000, infer->job.batch_rows);
+    write_timing(text, &infer->job);
+    text_put(text, "}\n");
 }
 
 void infer_reply(struct infer *infer)
