@@ -139,6 +139,9 @@ enum status infer_decode(struct infer *infer, struct error *error)
         return decode_raw(infer, error);
     if (lift_finish(&infer->lift, error) != STATUS_OK)
         return error->status;
+    if (infer->lift.envelope.count == 0)
+        return error_set(error, STATUS_INVALID,
+                         "expected a JSON object with \"inputs\", found an empty body");
     json_error_t at;
     infer->envelope = json_loadb(infer->lift.envelope.bytes, infer->lift.envelope.count,
                                  JSON_REJECT_DUPLICATES, &at);
