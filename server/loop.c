@@ -169,6 +169,8 @@ static struct job *take_jobs(struct loop *loop, uint64_t now)
 
 static void finish_batch(struct loop *loop, bool expired)
 {
+    if (loop->batch.jobs && expired)
+        batch_abandon(&loop->batch);
     for (struct job *job = loop->batch.jobs, *next; job; job = next) {
         next = job->next;
         if (expired)

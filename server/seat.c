@@ -250,3 +250,10 @@ void seat_run(struct seat *seat, struct job *job)
     batch.compute_ns = cpu_clock_ns() - begun;
     finish_jobs(&batch);
 }
+
+void batch_abandon(struct batch *batch)
+{
+    if (batch->running)
+        tallies_reset(batch->seat->session.tallies, &batch->seat->model->plan);
+    batch->running = false;
+}

@@ -49,4 +49,7 @@ void batch_begin(struct batch *batch, struct seat *seat, struct job *jobs);
  * counted in the totals before this returns, and their rows written to their jobs. */
 bool batch_advance(struct batch *batch, uint64_t deadline_ns);
 
+/* Gives a batch up: what its unfinished piece has counted is forgotten. */
+void batch_abandon(struct batch *batch);
+
 #endif

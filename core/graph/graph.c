@@ -25,7 +25,9 @@ enum status graph_init(struct graph *graph, struct arena *arena, size_t node_cap
     graph->value_capacity = node_capacity + GRAPH_IO_MAX;
     graph->nodes = arena_alloc(arena, graph->node_capacity, sizeof *graph->nodes);
     graph->values = arena_alloc(arena, graph->value_capacity, sizeof *graph->values);
-    return graph->nodes && graph->values ? STATUS_OK : no_memory(error);
+    graph->name_slots = 2 * node_capacity + 1;
+    graph->names = arena_alloc(arena, graph->name_slots, sizeof *graph->names);
+    return graph->nodes && graph->values && graph->names ? STATUS_OK : no_memory(error);
 }
 
 static uint32_t add_value(struct graph *graph, const char *name, size_t features, int producer)
@@ -45,22 +47,33 @@ enum status graph_add_input(struct graph *graph, const char *name, size_t featur
     return STATUS_OK;
 }
 
-static size_t name_uses(const struct graph *graph, const char *name)
+/* The slot of name: where it is, or where it would be (FNV-1a, linear probing). */
+static struct graph_name *name_slot(const struct graph *graph, const char *name)
 {
-    size_t uses = 0;
-    for (size_t i = 0; i < graph->node_count; i++)
-        uses += strcmp(graph->nodes[i].name, name) == 0;
-    return uses;
+    uint64_t hash = 14695981039346656037u;
+    for (const char *c = name; *c; c++)
+        hash = (hash ^ (unsigned char)*c) * 1099511628211u;
+    size_t i = hash % graph->name_slots;
+    while (graph->names[i].name && strcmp(graph->names[i].name, name) != 0)
+        i = (i + 1) % graph->name_slots;
+    return &graph->names[i];
 }
 
-/* name, or name_2, name_3, … when it is taken. */
+/* name, or name_2, name_3, … when it is taken; NULL without memory. */
 static const char *unique_name(struct graph *graph, const char *name)
 {
-    char text[512];
-    int length = snprintf(text, sizeof text, "%s", name);
-    for (size_t i = 2; name_uses(graph, text) > 0; i++)
-        length = snprintf(text, sizeof text, "%.480s_%zu", name, i);
-    return length < (int)sizeof text ? arena_text(graph->arena, text, (size_t)length) : name;
+    size_t length = strlen(name);
+    char *text = arena_alloc(graph->arena, length + 24, 1);
+    if (!text)
+        return NULL;
+    memcpy(text, name, length);
+    struct graph_name *wanted = name_slot(graph, name), *slot = wanted;
+    while (slot->name) {
+        sprintf(text + length, "_%zu", ++wanted->next);
+        slot = name_slot(graph, text);
+    }
+    *slot = (struct graph_name){text, 1};
+    return text;
 }
 
 enum status graph_add_node(struct graph *graph, struct node node, uint32_t *value,

@@ -38,6 +38,12 @@ struct node {
     const float *bias;   /* dense: panel_padded(n) floats */
 };
 
+/* A name that is taken, and the number to try next for another node that wants it. */
+struct graph_name {
+    const char *name;
+    size_t next;
+};
+
 struct graph {
     struct arena *arena; /* borrowed */
     struct value *values;
@@ -46,6 +52,8 @@ struct graph {
     size_t node_count, node_capacity;
     uint32_t inputs[GRAPH_IO_MAX], outputs[GRAPH_IO_MAX];
     size_t input_count, output_count;
+    struct graph_name *names; /* a hash table, twice as large as there are nodes */
+    size_t name_slots;
 };
 
 /* What `relud inspect` calls a layer of that operation. */

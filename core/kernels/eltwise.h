@@ -116,7 +116,7 @@ struct activate_tile {
 static __attribute__((noinline)) void recount_finite(const struct activate_tile *t, size_t j)
 {
     for (size_t r = 0; r < t->rows; r++) {
-        for (size_t i = j; i < j + VEC_LANES; i++) {
+        for (size_t i = j; i < j + VEC_LANES && i < t->tally.units; i++) {
             float h = t->y[r * t->y_stride + i];
             int finite = h - h == 0.0f;
             *t->tally.nonfinite += !finite;
@@ -219,7 +219,8 @@ static struct tally tally_at(const struct tally *tally, size_t unit)
 {
     if (!tally)
         return (struct tally){.active = NULL};
-    return (struct tally){.active = tally->active + unit,
+    return (struct tally){.units = tally->units - unit,
+                          .active = tally->active + unit,
                           .sum = tally->sum ? tally->sum + unit : NULL,
                           .magnitude = tally->magnitude ? tally->magnitude + unit : NULL,
                           .max = tally->max ? tally->max + unit : NULL,

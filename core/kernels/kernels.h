@@ -20,6 +20,7 @@
 /* What a run has counted for one layer since it was last folded; arrays hold panel_padded(n)
  * elements. A NULL array is not counted. Padding columns hold rubbish. */
 struct tally {
+    size_t units;        /* of the layer: what lies behind is padding */
     uint32_t *active;    /* observations in which the unit was active */
     double *sum;         /* of finite outputs */
     double *magnitude;   /* of |output|, finite ones; NULL where it equals sum */

@@ -90,6 +90,8 @@ static void digest_activations(struct sha256_ctx *hash, const struct graph *grap
         sha256_update(hash, strlen(node->name) + 1, (const uint8_t *)node->name);
         sha256_update(hash, strlen(type) + 1, (const uint8_t *)type);
         sha256_update(hash, sizeof(float), (const uint8_t *)&node->activation.parameter);
+        if (node->activation.slope)
+            sha256_update(hash, node->n * sizeof(float), (const uint8_t *)node->activation.slope);
     }
 }
 
@@ -144,9 +146,10 @@ static enum status load(struct model *model, const char *path, const struct mode
         return error_prefix(error, "%s", path);
     if (load_network(model, paths.network, &hash, error) != STATUS_OK)
         return error_prefix(error, "%s", paths.network);
-    if (load_config(model, paths.config, &hash, error) != STATUS_OK ||
-        apply_overrides(model, options, error) != STATUS_OK)
+    if (load_config(model, paths.config, &hash, error) != STATUS_OK)
         return error->status;
+    if (apply_overrides(model, options, error) != STATUS_OK)
+        return error_prefix(error, "%s", path);
     char name[MODEL_NAME_BYTES];
     model_path_name(name, path);
     const char *chosen = options->name ? options->name : name;

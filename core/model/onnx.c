@@ -13,8 +13,8 @@ struct importer {
     struct model *model;
     const Onnx__GraphProto *proto;
     struct hsearch_data names; /* name -> struct operand */
-    struct operand *operands;
-    size_t operand_count, operand_capacity;
+    struct operand *operands;  /* one for each name in the file */
+    size_t operand_count;
     int64_t batch;
 };
 
@@ -28,12 +28,14 @@ int64_t importer_batch(const struct importer *importer)
     return importer->batch;
 }
 
+/* The operand of that name, NULL when nothing has defined it yet. */
 static struct operand *find(struct importer *importer, const char *name)
 {
     ENTRY *found;
     if (!hsearch_r((ENTRY){.key = (char *)name}, FIND, &found, &importer->names))
         return NULL;
-    return found->data;
+    struct operand *operand = found->data;
+    return operand->defined ? operand : NULL;
 }
 
 struct operand *importer_operand(struct importer *importer, const Onnx__NodeProto *node, size_t i)
@@ -41,33 +43,51 @@ struct operand *importer_operand(struct importer *importer, const Onnx__NodeProt
     return i < node->n_input && node->input[i][0] ? find(importer, node->input[i]) : NULL;
 }
 
-/* Enters name; a name is defined once. The table has room: operands were counted before. */
+/* The place of a name in the file, made at its first mention. The table has room for all. */
+static struct operand *mention(struct importer *importer, const char *name)
+{
+    ENTRY *entry;
+    struct operand *place = &importer->operands[importer->operand_count];
+    if (!hsearch_r((ENTRY){.key = (char *)name, .data = place}, ENTER, &entry, &importer->names))
+        return NULL;
+    importer->operand_count += entry->data == place;
+    return entry->data;
+}
+
+/* Counts every reading of a name, by nodes and by the graph's outputs. */
+static bool count_uses(struct importer *importer)
+{
+    const Onnx__GraphProto *proto = importer->proto;
+    struct operand *operand;
+    for (size_t i = 0; i < proto->n_node; i++) {
+        for (size_t j = 0; j < proto->node[i]->n_input; j++) {
+            if (!(operand = mention(importer, proto->node[i]->input[j])))
+                return false;
+            operand->uses++;
+        }
+    }
+    for (size_t i = 0; i < proto->n_output; i++) {
+        if (!(operand = mention(importer, proto->output[i]->name ? proto->output[i]->name : "")))
+            return false;
+        operand->uses++;
+    }
+    return true;
+}
+
+/* Gives name its operand; a name is defined once. What reads the operand under names it has
+ * already, but for the node that renames it, goes on reading it. */
 static enum status define(struct importer *importer, const char *name, struct operand operand,
                           struct error *error)
 {
-    ENTRY *entry;
-    if (find(importer, name))
-        return error_set(error, STATUS_INVALID, "\"%s\" is defined twice", name);
-    struct operand *slot = &importer->operands[importer->operand_count];
-    if (importer->operand_count == importer->operand_capacity ||
-        !hsearch_r((ENTRY){.key = (char *)name, .data = slot}, ENTER, &entry, &importer->names))
+    struct operand *place = mention(importer, name);
+    if (!place)
         return error_set(error, STATUS_OUT_OF_MEMORY, "no memory left for the name \"%s\"", name);
-    importer->operand_count++;
-    *slot = operand;
+    if (place->defined)
+        return error_set(error, STATUS_INVALID, "\"%s\" is defined twice", name);
+    operand.uses = place->uses + (operand.uses > 0 ? operand.uses - 1 : 0);
+    operand.defined = true;
+    *place = operand;
     return STATUS_OK;
-}
-
-/* How many nodes and outputs of the graph read name. */
-static size_t count_uses(const struct importer *importer, const char *name)
-{
-    const Onnx__GraphProto *proto = importer->proto;
-    size_t uses = 0;
-    for (size_t i = 0; i < proto->n_node; i++)
-        for (size_t j = 0; j < proto->node[i]->n_input; j++)
-            uses += strcmp(proto->node[i]->input[j], name) == 0;
-    for (size_t i = 0; i < proto->n_output; i++)
-        uses += proto->output[i]->name && strcmp(proto->output[i]->name, name) == 0;
-    return uses;
 }
 
 enum status importer_define(struct importer *importer, const Onnx__NodeProto *node,
@@ -75,8 +95,6 @@ enum status importer_define(struct importer *importer, const Onnx__NodeProto *no
 {
     if (node->n_output < 1 || !node->output[0][0])
         return error_set(error, STATUS_INVALID, "the node has no output");
-    size_t others = operand.uses > 0 ? operand.uses - 1 : 0; /* but for the node that renames it */
-    operand.uses = others + count_uses(importer, node->output[0]);
     return define(importer, node->output[0], operand, error);
 }
 
@@ -157,8 +175,10 @@ static enum status import_inputs(struct importer *importer, struct error *error)
             return error_set(error, STATUS_TOO_LARGE, "expected at most %d inputs", GRAPH_IO_MAX);
         struct port *port = &model->inputs[model->graph.input_count];
         port->name = arena_text(&model->arena, info->name, strlen(info->name));
-        struct operand operand = {.name = info->name, .uses = count_uses(importer, info->name)};
-        if (!port->name || read_shape(importer, info, port, error) != STATUS_OK ||
+        struct operand operand = {.name = info->name};
+        if (!port->name)
+            return error_set(error, STATUS_OUT_OF_MEMORY, "no memory left for the inputs");
+        if (read_shape(importer, info, port, error) != STATUS_OK ||
             graph_add_input(&model->graph, port->name, port->features, &operand.value, error) !=
                 STATUS_OK)
             return error->status;
@@ -258,6 +278,15 @@ static enum status check_opset(const Onnx__ModelProto *proto, struct error *erro
     return error_set(error, STATUS_INVALID, "the file names no ONNX operator set");
 }
 
+/* At most so many names are there in the file; at least one. */
+static size_t count_names(const Onnx__GraphProto *proto)
+{
+    size_t names = 1 + proto->n_initializer + proto->n_input + proto->n_output;
+    for (size_t i = 0; i < proto->n_node; i++)
+        names += proto->node[i]->n_input + 1;
+    return names;
+}
+
 static enum status import_graph(struct importer *importer, struct error *error)
 {
     const Onnx__GraphProto *proto = importer->proto;
@@ -265,14 +294,16 @@ static enum status import_graph(struct importer *importer, struct error *error)
         return error_set(error, STATUS_TOO_LARGE, "expected at most %d nodes, found %zu",
                          MODEL_NODES_MAX, proto->n_node);
     struct model *model = importer->model;
-    importer->operand_capacity = proto->n_node + proto->n_initializer + proto->n_input;
-    importer->operands =
-        arena_alloc(&model->arena, importer->operand_capacity, sizeof *importer->operands);
-    if (!importer->operands || !hcreate_r(importer->operand_capacity * 2 + 1, &importer->names))
+    size_t names = count_names(proto);
+    importer->operands = arena_alloc(&model->arena, names, sizeof *importer->operands);
+    if (!importer->operands || !hcreate_r(names * 2, &importer->names))
         return error_set(error, STATUS_OUT_OF_MEMORY, "no memory left for the names");
-    if (graph_init(&model->graph, &model->arena, proto->n_node, error) == STATUS_OK &&
-        import_initializers(importer, error) == STATUS_OK &&
-        import_inputs(importer, error) == STATUS_OK && import_nodes(importer, error) == STATUS_OK)
+    if (!count_uses(importer))
+        error_set(error, STATUS_OUT_OF_MEMORY, "no memory left for the names");
+    else if (graph_init(&model->graph, &model->arena, proto->n_node, error) == STATUS_OK &&
+             import_initializers(importer, error) == STATUS_OK &&
+             import_inputs(importer, error) == STATUS_OK &&
+             import_nodes(importer, error) == STATUS_OK)
         import_outputs(importer, error);
     hdestroy_r(&importer->names);
     return error->status;

@@ -7,6 +7,7 @@
 
 /* What a name stands for in the ONNX graph. */
 struct operand {
+    bool defined;                      /* false: only mentioned so far */
     const char *name;                  /* of a constant */
     const Onnx__TensorProto *constant; /* NULL: a value of the graph */
     bool initializer;                  /* the constant is one, so its name was given by a person */

@@ -41,8 +41,10 @@ static bool layer_init(struct layer_counters *counters, struct arena *arena,
                        const struct layer *layer, enum stats_level level)
 {
     size_t units = layer->units;
+    if (level == STATS_off)
+        return true;
     counters->active = arena_alloc(arena, units, sizeof *counters->active);
-    if (level != STATS_full)
+    if (level == STATS_counts)
         return counters->active;
     counters->sum = arena_alloc(arena, units, sizeof *counters->sum);
     counters->magnitude =
@@ -69,7 +71,8 @@ static void layer_reset(struct layer_counters *counters, size_t units)
 {
     counters->observations = 0;
     counters->nonfinite = 0;
-    memset(counters->active, 0, units * sizeof *counters->active);
+    if (counters->active)
+        memset(counters->active, 0, units * sizeof *counters->active);
     if (!counters->sum)
         return;
     memset(counters->sum, 0, units * sizeof *counters->sum);
@@ -90,7 +93,7 @@ static void layer_merge(struct layer_counters *into, const struct layer_counters
 {
     into->observations += from->observations;
     into->nonfinite += from->nonfinite;
-    for (size_t i = 0; i < units; i++)
+    for (size_t i = 0; into->active && i < units; i++)
         into->active[i] += from->active[i];
     for (size_t i = 0; into->sum && i < units; i++) {
         into->sum[i] += from->sum[i];
@@ -124,6 +127,7 @@ static bool tally_init(struct tally *tally, struct arena *arena, const struct la
                        enum stats_level level)
 {
     size_t units = panel_padded(layer->units);
+    tally->units = layer->units;
     tally->active = arena_alloc(arena, units, sizeof *tally->active);
     tally->nonfinite = arena_alloc(arena, 1, sizeof *tally->nonfinite);
     bool complete = tally->active && tally->nonfinite;
@@ -194,9 +198,14 @@ void counters_add(struct counters *into, const struct tally *tallies, uint64_t r
     }
 }
 
+void tallies_reset(struct tally *tallies, const struct plan *plan)
+{
+    for (size_t i = 0; tallies && i < plan->layer_count; i++)
+        tally_reset(&tallies[i], panel_padded(plan->layers[i].units));
+}
+
 void counters_fold(struct counters *into, struct tally *tallies, uint64_t rows)
 {
     counters_add(into, tallies, rows);
-    for (size_t i = 0; tallies && i < into->plan->layer_count; i++)
-        tally_reset(&tallies[i], panel_padded(into->plan->layers[i].units));
+    tallies_reset(tallies, into->plan);
 }

@@ -21,8 +21,8 @@ bool stats_level_named(enum stats_level *level, const char *name);
 struct layer_counters {
     uint64_t observations; /* rows seen; every unit was observed in each */
     uint64_t nonfinite;    /* outputs that were NaN or infinite */
-    uint64_t *active;      /* [units] observations in which the unit was active */
-    double *sum;           /* [units] of finite outputs; NULL below level full */
+    uint64_t *active; /* [units] observations in which the unit was active; NULL at level off */
+    double *sum;      /* [units] of finite outputs; NULL below level full */
     double
         *magnitude; /* [units] of their magnitudes; sum itself where outputs are never negative */
     float *max;     /* [units] largest pre-activation, -inf before the first */
@@ -51,7 +51,10 @@ enum status tallies_init(struct tally **tallies, struct arena *arena, const stru
 /* Adds what tallies (NULL for none) have counted in so many rows to into. */
 void counters_add(struct counters *into, const struct tally *tallies, uint64_t rows);
 
-/* The same, and empties them. */
+/* Empties tallies (NULL for none): what they have counted is forgotten. */
+void tallies_reset(struct tally *tallies, const struct plan *plan);
+
+/* Adds, then empties. */
 void counters_fold(struct counters *into, struct tally *tallies, uint64_t rows);
 
 #endif

@@ -36,11 +36,18 @@ static void write_units(struct text *text, enum verdict verdict, const struct la
     text_put(text, "]");
 }
 
+/* What a level does not measure is null. */
+static bool measured(enum verdict verdict, const struct layer_view *view)
+{
+    return verdict == VERDICT_dormant ? view->counters->magnitude != NULL
+                                      : view->counters->active != NULL;
+}
+
 static void write_verdict(struct text *text, enum verdict verdict, const struct layer_view *view,
                           const struct report_options *options)
 {
-    if (verdict == VERDICT_dormant && !view->counters->magnitude) {
-        text_put(text, ",\"dormant\":null");
+    if (!measured(verdict, view)) {
+        text_format(text, ",\"%s\":null", verdict_name(verdict));
         return;
     }
     size_t count = count_units(verdict, view, options->tau);
@@ -74,6 +81,10 @@ static void write_histogram(struct text *text, const struct layer_view *view)
 {
     const struct layer_counters *c = view->counters;
     size_t counts[RATE_BINS] = {0};
+    if (!c->active) {
+        text_put(text, ",\"rate_histogram\":null");
+        return;
+    }
     for (size_t unit = 0; c->observations > 0 && unit < view->layer->units; unit++)
         counts[rate_bin((double)c->active[unit] / (double)c->observations)]++;
     text_put(text, ",\"rate_histogram\":{\"edges\":[");
@@ -133,8 +144,8 @@ static void write_unit_stats(struct text *text, const struct layer_view *view)
         const char *name;
         bool measured;
         unit_writer *write;
-    } arrays[] = {{"active", true, write_active},
-                  {"rate", true, write_rate},
+    } arrays[] = {{"active", c->active, write_active},
+                  {"rate", c->active, write_rate},
                   {"mean", c->sum, write_mean},
                   {"mean_abs", c->magnitude, write_mean_abs},
                   {"max_preactivation", c->max, write_max}};
@@ -148,7 +159,7 @@ static void write_unit_stats(struct text *text, const struct layer_view *view)
 
 static bool decided(const struct layer_view *view, const struct report_options *options)
 {
-    return view->samples >= options->min_samples;
+    return view->counters->active && view->samples >= options->min_samples;
 }
 
 static void write_layer(struct text *text, const struct layer_view *view,
@@ -162,8 +173,12 @@ static void write_layer(struct text *text, const struct layer_view *view,
                 ",\"units\":%zu,\"observations\":%" PRIu64 ",\"sparsity\":", view->layer->units,
                 view->counters->observations);
     text_double(text, layer_sparsity(view));
-    text_format(text, ",\"nonfinite\":%" PRIu64 ",\"decided\":%s", view->counters->nonfinite,
-                decided(view, options) ? "true" : "false");
+    text_put(text, ",\"nonfinite\":");
+    if (view->counters->active)
+        text_u64(text, view->counters->nonfinite);
+    else
+        text_put(text, "null");
+    text_format(text, ",\"decided\":%s", decided(view, options) ? "true" : "false");
     for (enum verdict verdict = 0; verdict < VERDICT_COUNT; verdict++)
         write_verdict(text, verdict, view, options);
     write_histogram(text, view);

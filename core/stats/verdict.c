@@ -24,9 +24,9 @@ bool verdict_holds(enum verdict verdict, const struct layer_view *view, size_t u
                    double mean_magnitude)
 {
     const struct layer_counters *c = view->counters;
-    uint64_t active = c->active[unit];
-    if (c->observations == 0)
+    if (!c->active || c->observations == 0)
         return false;
+    uint64_t active = c->active[unit];
     switch (verdict) {
     case VERDICT_dead:
         return active == 0 && !activation_leaks(&view->layer->node->activation, unit);
@@ -59,6 +59,8 @@ double layer_sparsity(const struct layer_view *view)
 {
     const struct layer_counters *c = view->counters;
     uint64_t active = 0;
+    if (!c->active)
+        return NAN;
     for (size_t i = 0; i < view->layer->units; i++)
         active += c->active[i];
     return 1 - (double)active / ((double)c->observations * (double)view->layer->units);

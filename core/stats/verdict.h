@@ -44,7 +44,7 @@ bool verdict_holds(enum verdict verdict, const struct layer_view *view, size_t u
 /* The mean over the layer's units of E|h|; NaN below level full or before the first row. */
 double layer_mean_magnitude(const struct layer_view *view);
 
-/* Share of inactive observations over all units; NaN before the first row. */
+/* Share of inactive observations over all units; NaN at level off or before the first row. */
 double layer_sparsity(const struct layer_view *view);
 
 /* Upper end of the 95 % confidence interval of a firing rate of which samples rows showed nothing;

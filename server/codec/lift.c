@@ -91,13 +91,27 @@ static bool in_object(const struct lift *lift)
     return parent_role(lift) != ROLE_OTHER && parent_role(lift) != ROLE_INPUTS_LIST;
 }
 
+/* A key that decides whether its value is a tensor is compared as it is written: an escape in it
+ * could pass off a number of the client's own as a placeholder. Names of inputs are not compared.
+ */
+static enum status end_key(struct lift *lift, size_t at, struct error *error)
+{
+    enum role role = parent_role(lift);
+    lift->has_key = in_object(lift);
+    lift->key_first = lift->string_first;
+    if ((role == ROLE_ROOT || role == ROLE_ITEM) && lift->string_escapes)
+        return error_set(error, STATUS_INVALID,
+                         "the key that ends at byte %zu must be written without escapes", at);
+    return STATUS_OK;
+}
+
 /* One byte of the envelope outside strings, not yet copied there. */
 static enum status envelope_byte(struct lift *lift, char c, size_t at, struct error *error)
 {
     switch (c) {
     case '"':
         lift->string_first = lift->envelope.count + 1;
-        lift->escaped = false;
+        lift->escaped = lift->string_escapes = false;
         lift->mode = LIFT_STRING;
         break;
     case '{':
@@ -114,9 +128,7 @@ static enum status envelope_byte(struct lift *lift, char c, size_t at, struct er
         lift->has_key = false;
         break;
     case ':':
-        lift->has_key = in_object(lift);
-        lift->key_first = lift->string_first;
-        break;
+        return end_key(lift, at, error);
     case ',':
         lift->has_key = false;
         break;
@@ -135,7 +147,7 @@ static void string_byte(struct lift *lift, char c)
     if (lift->escaped) {
         lift->escaped = false;
     } else if (c == '\\') {
-        lift->escaped = true;
+        lift->escaped = lift->string_escapes = true;
     } else if (c == '"') {
         lift->key_count = lift->envelope.count - lift->string_first;
         lift->mode = LIFT_ENVELOPE;

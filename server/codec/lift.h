@@ -45,7 +45,7 @@ struct lift {
     size_t offset; /* bytes of the body before this piece */
     uint8_t roles[LIFT_DEPTH_MAX];
     size_t depth;
-    bool escaped, after_value, has_key, need_value;
+    bool escaped, string_escapes, after_value, has_key, need_value;
     size_t string_first; /* where in the envelope the last string began */
     size_t key_first, key_count;
     size_t array_depth;

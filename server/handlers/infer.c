@@ -76,6 +76,7 @@ void infer_begin(struct exchange *exchange)
     exchange->state = infer;
     infer->exchange = exchange;
     infer->model = &loop_server(exchange->loop)->registry.models[model];
+    infer->stats = INFER_SUMMARY;
     infer->job.model = (size_t)model;
     lift_init(&infer->lift, row_limit(infer) * input_features(infer->model));
     const char *accept = exchange_header(exchange, "Accept");

@@ -1,3 +1,4 @@
+#include <assert.h>
 #include <string.h>
 
 #include "infer.h"
@@ -70,6 +71,7 @@ static enum status bind_input(struct infer *infer, size_t i, const json_t *place
     if (!json_is_integer(placeholder))
         return error_set(error, STATUS_INVALID,
                          "input \"%s\": expected an array of rows of numbers", port->name);
+    assert((size_t)json_integer_value(placeholder) < infer->lift.array_count);
     const struct lift_array *array = &infer->lift.arrays[json_integer_value(placeholder)];
     size_t rows = 0;
     if (count_rows(port, array, &rows, error) != STATUS_OK)
