@@ -1,0 +1,240 @@
+/* Every route with every status it can give, but for those that need load (test_load.c), time
+ * (test_slow.c) or a drain (test_drain.c). */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "scene.h"
+
+static const struct {
+    const char *method, *path, *allow;
+} routes[] = {
+#define ROUTE(method, path, handler)      {#method, path, "GET, HEAD"},
+#define ROUTE_BODY(method, path, handler) {#method, path, #method},
+#include "routes.def"
+#undef ROUTE
+#undef ROUTE_BODY
+};
+
+enum { ROUTES = sizeof routes / sizeof routes[0] };
+
+static const char *const methods[] = {"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"};
+
+/* Whether an Allow header names method. */
+static bool allows(const char *allow, const char *method)
+{
+    const char *at = strstr(allow, method);
+    return at && (at == allow || at[-1] == ' ') && strchr(", ", at[strlen(method)]);
+}
+
+static void try_method(const struct daemon *daemon, size_t route, const char *method)
+{
+    char what[64], allow[HEADER_BYTES];
+    struct reply reply;
+    bool with_body = strchr("P", method[0]) != NULL;
+    struct request request = {.method = method,
+                              .path = routes[route].path,
+                              .body = with_body ? good_body() : NULL,
+                              .body_count = with_body ? strlen(good_body()) : 0};
+    snprintf(what, sizeof what, "%s %s", method, routes[route].path);
+    client_once(daemon->port, &request, &reply);
+    reply_header(&reply, "Allow", allow);
+    if (allows(routes[route].allow, method)) {
+        expect_json(&reply, 200, what);
+        cr_assert_str_empty(allow, "%s", what);
+    } else if (strcmp(method, "HEAD") == 0) {
+        expect_json(&reply, 405, what);
+        cr_assert_str_eq(allow, routes[route].allow, "%s", what);
+    } else {
+        expect_error(&reply, 405, "method_not_allowed", method, what);
+        cr_assert_str_eq(allow, routes[route].allow, "%s", what);
+    }
+    if (strcmp(method, "HEAD") == 0)
+        cr_assert_eq(reply.body_count, 0, "%s", what);
+    reply_free(&reply);
+    expect_alive(daemon, what);
+}
+
+Test(routes, answer_their_methods_and_refuse_the_others_with_allow)
+{
+    struct daemon daemon;
+    DAEMON_START(&daemon, DIGITS);
+    for (size_t route = 0; route < ROUTES; route++)
+        for (size_t m = 0; m < sizeof methods / sizeof methods[0]; m++)
+            try_method(&daemon, route, methods[m]);
+    daemon_stop(&daemon);
+}
+
+Test(routes, unknown_paths_are_404)
+{
+    static const char *const paths[] = {"/",        "/infer/",   "/Infer",        "//infer",
+                                        "/stats/x", "/healthz/", "/%2e%2e/stats", "/inferx",
+                                        "/infe",    "/v3"};
+    struct daemon daemon;
+    DAEMON_START(&daemon, DIGITS);
+    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
+        struct reply reply;
+        client_get(daemon.port, paths[i], &reply);
+        expect_error(&reply, 404, "not_found", "nothing at", paths[i]);
+        reply_free(&reply);
+        client_post(daemon.port, paths[i], good_body(), &reply);
+        expect_error(&reply, 404, "not_found", "nothing at", paths[i]);
+        reply_free(&reply);
+        expect_alive(&daemon, paths[i]);
+    }
+    daemon_stop(&daemon);
+}
+
+Test(routes, an_error_names_the_path_as_valid_json)
+{
+    struct daemon daemon;
+    struct reply reply;
+    DAEMON_START(&daemon, DIGITS);
+    client_get(daemon.port, "/a%22b%5C%0A%01%ff", &reply);
+    expect_error(&reply, 404, "not_found", "/a\"b\\\n\x01", "a path that must be escaped");
+    reply_free(&reply);
+    daemon_stop(&daemon);
+}
+
+Test(routes, head_is_get_without_the_body)
+{
+    static const char *const paths[] = {"/models", "/healthz", "/readyz", "/stats?model=nobody"};
+    struct daemon daemon;
+    DAEMON_START(&daemon, DIGITS);
+    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
+        struct reply get, head;
+        char get_length[HEADER_BYTES], head_length[HEADER_BYTES];
+        client_get(daemon.port, paths[i], &get);
+        client_once(daemon.port, &(struct request){.method = "HEAD", .path = paths[i]}, &head);
+        cr_assert_eq(head.status, get.status, "%s", paths[i]);
+        cr_assert_eq(head.body_count, 0, "%s", paths[i]);
+        cr_assert_str_eq(reply_header(&head, "Content-Length", head_length),
+                         reply_header(&get, "Content-Length", get_length), "%s", paths[i]);
+        reply_free(&get);
+        reply_free(&head);
+    }
+    daemon_stop(&daemon);
+}
+
+Test(routes, unknown_models_and_versions_are_404)
+{
+    static const char *const queries[] = {"?model=nobody", "?model=", "?version=2",
+                                          "?model=digits&version=0", "?model=digits%2f"};
+    struct daemon daemon;
+    DAEMON_START(&daemon, DIGITS);
+    for (size_t i = 0; i < sizeof queries / sizeof queries[0]; i++) {
+        char path[128];
+        struct reply reply;
+        snprintf(path, sizeof path, "/infer%s", queries[i]);
+        client_post(daemon.port, path, good_body(), &reply);
+        expect_error(&reply, 404, "unknown_model", "model", path);
+        reply_free(&reply);
+        snprintf(path, sizeof path, "/stats%s", queries[i]);
+        client_get(daemon.port, path, &reply);
+        expect_error(&reply, 404, "unknown_model", "model", path);
+        reply_free(&reply);
+        expect_alive(&daemon, path);
+    }
+    daemon_stop(&daemon);
+}
+
+Test(routes, models_lists_what_is_served)
+{
+    struct daemon daemon;
+    DAEMON_START(&daemon, DIGITS, "other=" DIGITS_DYING, "--default-model", "other");
+    json_t *json = get_json(&daemon, "/models");
+    json_t *models = json_object_get(json, "models");
+    cr_assert_eq(json_array_size(models), 2);
+    for (size_t i = 0; i < 2; i++) {
+        const char *name, *version, *state, *digest, *in, *out, *in_type, *out_type;
+        int is_default, batch, features, out_batch, scores;
+        int failed = json_unpack(
+            json_array_get(models, i),
+            "{s:s, s:s, s:s, s:s, s:b, s:[{s:s, s:s, s:[i,i]}], s:[{s:s, s:s, s:[i,i]}]}", "name",
+            &name, "version", &version, "state", &state, "digest", &digest, "default", &is_default,
+            "inputs", "name", &in, "datatype", &in_type, "shape", &batch, &features, "outputs",
+            "name", &out, "datatype", &out_type, "shape", &out_batch, &scores);
+        cr_assert_eq(failed, 0);
+        cr_assert_str_eq(name, i ? "other" : "digits");
+        cr_assert_eq(is_default, i == 1);
+        cr_assert_str_eq(version, "1");
+        cr_assert_str_eq(state, "ready");
+        cr_assert_eq(strlen(digest), strlen("sha256:") + 64);
+        cr_assert_str_eq(in, "pixels");
+        cr_assert_str_eq(out, "scores");
+        cr_assert_eq(batch == -1 && features == PIXELS && out_batch == -1 && scores == SCORES, 1);
+    }
+    json_decref(json);
+    daemon_stop(&daemon);
+}
+
+Test(routes, health_and_readiness)
+{
+    struct daemon daemon;
+    DAEMON_START(&daemon, DIGITS);
+    json_t *live = get_json(&daemon, "/healthz"), *ready = get_json(&daemon, "/readyz");
+    cr_assert(json_is_true(json_object_get(live, "live")));
+    cr_assert(json_is_true(json_object_get(ready, "ready")));
+    json_decref(live);
+    json_decref(ready);
+    daemon_stop(&daemon);
+}
+
+static void expect_unsupported(const struct daemon *daemon, const char *header, const char *part)
+{
+    struct reply reply;
+    struct request request = {.path = "/infer",
+                              .headers = {header},
+                              .body = good_body(),
+                              .body_count = strlen(good_body())};
+    client_once(daemon->port, &request, &reply);
+    expect_error(&reply, 415, "unsupported", part, header);
+    reply_free(&reply);
+    expect_alive(daemon, header);
+}
+
+Test(routes, infer_refuses_other_types_and_encodings)
+{
+    struct daemon daemon;
+    DAEMON_START(&daemon, DIGITS);
+    expect_unsupported(&daemon, "Content-Type: text/plain", "\"text/plain\"");
+    expect_unsupported(&daemon, "Content-Type: application/jsonx", "\"application/jsonx\"");
+    expect_unsupported(&daemon, "Content-Type: multipart/form-data; boundary=x", "multipart");
+    expect_unsupported(&daemon, "Content-Encoding: br", "\"br\"");
+    expect_unsupported(&daemon, "Content-Encoding: gzip, gzip", "\"gzip, gzip\"");
+    daemon_stop(&daemon);
+}
+
+Test(routes, stats_refuses_bad_values)
+{
+    static const struct {
+        const char *query, *code, *part;
+        long status;
+    } cases[] = {
+        {"?tau=", "invalid", "tau", 400},
+        {"?tau=x", "invalid", "\"x\"", 400},
+        {"?tau=-1", "invalid", "tau", 400},
+        {"?tau=nan", "invalid", "tau", 400},
+        {"?tau=inf", "invalid", "tau", 400},
+        {"?tau=0.1x", "invalid", "tau", 400},
+        {"?detail=", "invalid", "detail", 400},
+        {"?detail=all", "invalid", "\"all\"", 400},
+        {"?window=60s", "unsupported", "window", 400},
+        {"?layer=fc9", "unknown_layer", "\"fc9\"", 404},
+        {"?layer=", "unknown_layer", "layer", 404},
+        {"?layer=fc3", "unknown_layer", "\"fc3\"", 404}, /* identity: not counted */
+    };
+    struct daemon daemon;
+    DAEMON_START(&daemon, DIGITS);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char path[64];
+        struct reply reply;
+        snprintf(path, sizeof path, "/stats%s", cases[i].query);
+        client_get(daemon.port, path, &reply);
+        expect_error(&reply, cases[i].status, cases[i].code, cases[i].part, path);
+        reply_free(&reply);
+        expect_alive(&daemon, path);
+    }
+    daemon_stop(&daemon);
+}

@@ -1,0 +1,64 @@
+#include "dense_case.h"
+
+#include "panel.h"
+
+void dense_open(struct dense_case *c, struct randoms *random, struct dense_shape shape,
+                enum random_kind x_kind, enum random_kind weight_kind)
+{
+    const size_t padded = panel_padded(shape.n);
+    *c = (struct dense_case){.rows = shape.rows, .k = shape.k, .n = shape.n};
+    c->x_stride = shape.k + random_between(random, 0, 3);
+    c->y_stride = padded;
+    const size_t x_count = (shape.rows - 1) * c->x_stride + shape.k;
+    c->x = guarded_alloc(&c->memory, x_count, sizeof *c->x);
+    c->weights = guarded_alloc(&c->memory, shape.k * shape.n, sizeof *c->weights);
+    c->panels = guarded_alloc(&c->memory, shape.k * padded, sizeof *c->panels);
+    c->bias = guarded_alloc(&c->memory, padded, sizeof *c->bias);
+    c->y = guarded_alloc(&c->memory, shape.rows * padded, sizeof *c->y);
+    c->index = guarded_alloc(&c->memory, shape.k + 16, sizeof *c->index);
+    c->value = guarded_alloc(&c->memory, shape.k + 16, sizeof *c->value);
+    random_floats(random, x_kind, c->x, x_count);
+    random_floats(random, weight_kind, c->weights, shape.k * shape.n);
+    random_floats(random, weight_kind, c->bias, padded);
+    panel_pack(c->panels, shape.k, shape.n, c->weights, shape.n, 1, 1.0f);
+}
+
+void dense_close(struct dense_case *c)
+{
+    guarded_free(&c->memory);
+}
+
+void dense_gemm(const struct dense_case *c, const struct kernels *kernels, float *y)
+{
+    for (size_t panel = 0; panel < panel_count(c->n); panel++) {
+        size_t first = panel * PANEL_COLUMNS;
+        kernels->gemm(c->rows, c->k, panel_width(c->n, panel), c->x, c->x_stride,
+                      c->panels + panel_offset(c->k, panel), c->bias + first, y + first,
+                      c->y_stride);
+    }
+}
+
+static void run_listed(const struct dense_case *c, const struct kernels *kernels, size_t count,
+                       float *y)
+{
+    for (size_t panel = 0; panel < panel_count(c->n); panel++) {
+        size_t first = panel * PANEL_COLUMNS;
+        kernels->gemv(count, panel_width(c->n, panel), c->index, c->value,
+                      c->panels + panel_offset(c->k, panel), c->bias + first, y + first);
+    }
+}
+
+void dense_gemv(const struct dense_case *c, const struct kernels *kernels, size_t row, float *y)
+{
+    run_listed(c, kernels, kernels->nonzero(c->k, c->x + row * c->x_stride, c->index, c->value), y);
+}
+
+void dense_gemv_full(const struct dense_case *c, const struct kernels *kernels, size_t row,
+                     float *y)
+{
+    for (size_t i = 0; i < c->k; i++) {
+        c->index[i] = (uint32_t)i;
+        c->value[i] = c->x[row * c->x_stride + i];
+    }
+    run_listed(c, kernels, c->k, y);
+}

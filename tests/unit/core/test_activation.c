@@ -1,0 +1,207 @@
+/* The table of activations: names, parameters, the definitions in double precision. */
+#include <criterion/criterion.h>
+#include <math.h>
+#include <string.h>
+
+#include "activation.h"
+#include "nets.h"
+
+Test(activation, is_known_by_its_name_and_by_its_operator)
+{
+    for (enum activation_type type = 0; type < ACTIVATION_COUNT; type++) {
+        const struct activation_info *info = activation_info(type);
+        struct activation by_name, by_op;
+        cr_assert(activation_named(&by_name, info->name) && by_name.type == type);
+        cr_assert(activation_by_onnx_op(&by_op, info->onnx_op) && by_op.type == type);
+        cr_assert(by_name.parameter == info->fallback && by_name.slope == NULL);
+    }
+    struct activation none;
+    cr_assert(!activation_named(&none, "Relu") && !activation_named(&none, ""));
+    cr_assert(!activation_by_onnx_op(&none, "relu") && !activation_by_onnx_op(&none, "Conv"));
+}
+
+Test(activation, defaults_are_those_of_onnx_and_pytorch)
+{
+    cr_assert(net_parse("leaky_relu").parameter == 0.01f);
+    cr_assert(net_parse("elu").parameter == 1.0f);
+    cr_assert(net_parse("prelu").parameter == 0.25f);
+}
+
+Test(activation, parameters_are_read)
+{
+    cr_assert(net_parse("leaky_relu(alpha=0.1)").parameter == 0.1f);
+    cr_assert(net_parse("leaky_relu(alpha=-3e-2)").parameter == -0.03f);
+    cr_assert(net_parse("prelu(slope=0)").parameter == 0.0f);
+    cr_assert(net_parse("relu").type == ACTIVATION_relu);
+}
+
+static const struct {
+    const char *text, *says;
+} malformed[] = {
+    {"", "unknown activation \"\""},
+    {"Relu", "\"Relu\""},
+    {"relu6", "\"relu6\""},
+    {"a_name_that_is_longer_than_any_activation_has", "unknown activation"},
+    {"relu(", "expected NAME(parameter=value)"},
+    {"relu()", "expected NAME(parameter=value)"},
+    {"relu(alpha=1)", "relu takes no parameter, found \"alpha\""},
+    {"leaky_relu(slope=1)", "the parameter of leaky_relu is \"alpha\", found \"slope\""},
+    {"leaky_relu(alpha)", "expected NAME(parameter=value)"},
+    {"leaky_relu(alpha=)", "expected NAME(parameter=value)"},
+    {"leaky_relu(alpha=1", "expected NAME(parameter=value)"},
+    {"leaky_relu(alpha=1))", "expected NAME(parameter=value)"},
+    {"leaky_relu(alpha=1)x", "expected NAME(parameter=value)"},
+    {"leaky_relu(alpha=nan)", "finite"},
+    {"leaky_relu(alpha=inf)", "finite"},
+    {"leaky_relu(alpha=1e39)", "finite"},
+    {"leaky_relu(a_parameter_longer_than_any_that_there_is=1)", "expected NAME"},
+};
+
+Test(activation, what_is_malformed_is_refused_with_a_sentence)
+{
+    for (size_t i = 0; i < sizeof malformed / sizeof malformed[0]; i++) {
+        struct activation activation;
+        struct error error;
+        cr_assert(activation_parse(&activation, malformed[i].text, &error) == STATUS_INVALID, "%s",
+                  malformed[i].text);
+        cr_assert(strstr(error.message, malformed[i].says) != NULL, "%s: %s", malformed[i].text,
+                  error.message);
+    }
+}
+
+static void expect_json(const struct activation *activation, const char *expected)
+{
+    struct text text = {.bytes = NULL};
+    activation_write(&text, activation);
+    text_add(&text, "", 1);
+    cr_assert_str_eq(text.bytes, expected);
+    text_free(&text);
+}
+
+Test(activation, is_written_as_config_json_has_it)
+{
+    static const float slopes[16] = {0};
+    struct activation activation = net_parse("relu");
+    expect_json(&activation, "{\"type\":\"relu\"}");
+    activation = net_parse("leaky_relu(alpha=0.1)");
+    expect_json(&activation, "{\"type\":\"leaky_relu\",\"alpha\":0.1}");
+    activation = net_parse("prelu");
+    expect_json(&activation, "{\"type\":\"prelu\",\"slope\":0.25}");
+    activation.slope = slopes;
+    expect_json(&activation, "{\"type\":\"prelu\"}");
+}
+
+static double value(const char *text, double z)
+{
+    const struct activation activation = net_parse(text);
+    return activation_value(&activation, 0, z);
+}
+
+/* e - 1, 1 / (1 + e), tanh 1, from tables. */
+Test(activation, values_are_those_of_the_definition)
+{
+    cr_assert(value("relu", -2) == 0 && value("relu", 3) == 3 && value("relu", 0) == 0);
+    cr_assert(value("leaky_relu(alpha=0.5)", -2) == -1 && value("leaky_relu", 3) == 3);
+    cr_assert(value("prelu", -4) == -1 && value("prelu", 4) == 4);
+    cr_assert_float_eq(value("elu", -1), -0.63212055882855767840, 1e-15);
+    cr_assert_float_eq(value("elu(alpha=2)", -1), -1.2642411176571153568, 1e-15);
+    cr_assert(value("elu(alpha=2)", 1) == 1);
+    cr_assert_float_eq(value("sigmoid", -1), 0.26894142136999512075, 1e-15);
+    cr_assert_float_eq(value("tanh", 1), 0.76159415595576488812, 1e-15);
+    cr_assert(value("identity", -7) == -7 && value("softmax", -7) == -7);
+}
+
+Test(activation, nan_gives_nan)
+{
+    for (enum activation_type type = 0; type < ACTIVATION_COUNT; type++) {
+        const struct activation activation = net_parse(activation_info(type)->name);
+        cr_assert(isnan(activation_value(&activation, 0, NAN)), "%d", (int)type);
+        cr_assert(isnan(activation_derivative(&activation, 0, NAN)), "%d", (int)type);
+        cr_assert(!activation_active(&activation, NAN), "%d", (int)type);
+    }
+}
+
+/* The slope of the secant over a small step. */
+static void check_derivative(const char *text, double z)
+{
+    const struct activation activation = net_parse(text);
+    const double step = 1e-6;
+    const double secant =
+        (activation_value(&activation, 0, z + step) - activation_value(&activation, 0, z - step)) /
+        (2 * step);
+    cr_assert(fabs(activation_derivative(&activation, 0, z) - secant) < 1e-8,
+              "%s at %g: %g, the secant has %g", text, z, activation_derivative(&activation, 0, z),
+              secant);
+}
+
+Test(activation, derivatives_are_slopes)
+{
+    static const char *const texts[] = {"relu",    "leaky_relu", "prelu(slope=3)", "elu(alpha=0.3)",
+                                        "sigmoid", "tanh",       "identity",       "softmax"};
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+        for (double z = -3.05; z < 3; z += 0.3)
+            check_derivative(texts[i], z);
+}
+
+static double slope_at_zero(const char *text)
+{
+    const struct activation activation = net_parse(text);
+    return activation_derivative(&activation, 0, 0);
+}
+
+Test(activation, a_kink_has_the_slope_from_below)
+{
+    cr_assert(slope_at_zero("relu") == 0);
+    cr_assert(slope_at_zero("leaky_relu(alpha=0.5)") == 0.5);
+    cr_assert(slope_at_zero("prelu(slope=2)") == 2);
+    cr_assert(slope_at_zero("elu(alpha=2)") == 2);
+}
+
+Test(activation, a_unit_is_active_above_zero)
+{
+    for (enum activation_type type = 0; type < ACTIVATION_COUNT; type++) {
+        const struct activation activation = net_parse(activation_info(type)->name);
+        const bool counted = activation_counted(&activation);
+        cr_assert(activation_active(&activation, 0x1p-149) == counted);
+        cr_assert(activation_active(&activation, INFINITY) == counted);
+        cr_assert(!activation_active(&activation, 0) && !activation_active(&activation, -0.0));
+        cr_assert(!activation_active(&activation, -1));
+        cr_assert(counted == (type != ACTIVATION_identity && type != ACTIVATION_softmax));
+    }
+}
+
+static bool leaks(const char *text)
+{
+    const struct activation activation = net_parse(text);
+    return activation_leaks(&activation, 0);
+}
+
+Test(activation, leaks_where_a_gradient_passes_below_zero)
+{
+    cr_assert(!leaks("relu"));
+    cr_assert(leaks("leaky_relu") && !leaks("leaky_relu(alpha=0)"));
+    cr_assert(leaks("prelu") && leaks("prelu(slope=-1)") && !leaks("prelu(slope=0)"));
+    cr_assert(leaks("elu") && !leaks("elu(alpha=0)"));
+    cr_assert(leaks("sigmoid") && leaks("tanh"));
+}
+
+Test(activation, slopes_are_of_their_unit)
+{
+    static const float slopes[16] = {0, 0.5f, -2};
+    const struct activation activation = {ACTIVATION_prelu, 0.25f, slopes};
+    cr_assert(!activation_leaks(&activation, 0) && activation_leaks(&activation, 1) &&
+              activation_leaks(&activation, 2));
+    cr_assert(activation_value(&activation, 2, -3) == 6);
+    cr_assert(activation_derivative(&activation, 1, -3) == 0.5);
+}
+
+/* mean magnitude may be read off the mean where outputs are never negative, and only there. */
+Test(activation, nonnegative_ones_are_known)
+{
+    for (enum activation_type type = 0; type < ACTIVATION_COUNT; type++) {
+        const struct activation activation = net_parse(activation_info(type)->name);
+        if (activation_nonnegative(&activation))
+            for (double z = -100; z <= 100; z += 0.5)
+                cr_assert(activation_value(&activation, 0, z) >= 0, "%d at %g", (int)type, z);
+    }
+}
