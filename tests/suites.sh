@@ -55,13 +55,15 @@ sanitized() { # sanitized NAME BUILD SUITE...: suites of a sanitized build; ever
         # ThreadSanitizer and Criterion do not go together: there, only the daemon is sanitized.
         [ "$name" != tsan ] || program=build/release/tests/${suite}_tests
         RELUD=$build/relud \
-            ASAN_OPTIONS=log_path=$PWD/$logs/$name.report \
+            ASAN_OPTIONS=log_path=$PWD/$logs/$name.report LSAN_OPTIONS=exitcode=0 \
             UBSAN_OPTIONS=print_stacktrace=1:log_path=$PWD/$logs/$name.report \
             TSAN_OPTIONS=log_path=$PWD/$logs/$name.report \
             criterion "$suite-$name" "$program"
     done
     for report in "$logs/$name".report.*; do
         [ -e "$report" ] || continue
+        # Criterion leaks a little of its own at its end; no frame of such a report is ours.
+        grep -q 'core/\|server/\|tests/' "$report" || { grep -q libcriterion "$report" && continue; }
         head -n 60 "$report"
         failed=$((failed + 1))
     done
