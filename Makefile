@@ -121,13 +121,10 @@ container: ## build the image, run it, infer, stop it (needs root; skipped where
 	tests/container/test.sh
 
 asan: deps ## all tests under AddressSanitizer and UndefinedBehaviorSanitizer
-	@$(MAKE) --no-print-directory BUILD=build/asan SAN=address,undefined all tests
-	@tests/sanitized.sh build/asan asan unit api
+	@tests/sanitized.sh asan address,undefined unit api
 
 tsan: deps ## the daemon under ThreadSanitizer, driven by the API tests
-	@$(MAKE) --no-print-directory BUILD=build/tsan SAN=thread all
-	@$(MAKE) --no-print-directory tests
-	@tests/sanitized.sh build/tsan tsan api
+	@tests/sanitized.sh tsan thread api
 
 lint: deps-lint ## formatting, static analysis, the rules of the house
 	@tests/lint.sh

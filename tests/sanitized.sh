@@ -1,9 +1,11 @@
 #!/bin/bash
-# sanitized.sh BUILD NAME SUITE...: the suites of a sanitized build, counted as all.sh counts.
+# sanitized.sh NAME FLAGS SUITE...: builds with the sanitizers FLAGS, runs the suites, counts as all.sh counts.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 . tests/suites.sh
-build=$1 name=$2
+name=$1 flags=$2
 shift 2
-sanitized "$name" "$build" "$@"
+if build release all tests && build "$name" BUILD="build/$name" SAN="$flags" all $([ "$name" = tsan ] || echo tests); then
+    sanitized "$name" "build/$name" "$@"
+fi
 finish

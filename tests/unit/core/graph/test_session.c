@@ -260,7 +260,7 @@ static void check_all_batches(const struct kernels *kernels)
     check_batches(kernels, hinges, RANDOM_WILD);
 }
 
-Test(session, bits_do_not_depend_on_the_batch, .timeout = 120)
+Test(session, bits_do_not_depend_on_the_batch)
 {
     for_each_isa(check_all_batches);
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "guarded.h"
 #include "model/file.h"
@@ -79,7 +80,7 @@ Test(onnx_hostile, a_real_model_cut_anywhere)
 enum { FLIPS = 20000 };
 
 /* One to four random bytes become others. */
-Test(onnx_hostile, damaged_bytes, .timeout = 120)
+Test(onnx_hostile, damaged_bytes)
 {
     struct randoms random = {1};
     struct onnx_builder builder;
@@ -136,8 +137,13 @@ static void build_many(struct onnx_builder *builder, size_t count, size_t reads)
     onnx_output(builder, "h0");
 }
 
+enum { SECONDS = 20 };
+
+/* Loading takes a second at most; an alarm ends the test after SECONDS. (A .timeout would do, but
+ * several of them leak in Criterion 2.4.1, and a leak report fails the run.) */
 static enum status load_many(size_t count, size_t reads, struct error *error)
 {
+    alarm(SECONDS);
     struct onnx_builder builder;
     struct model model;
     onnx_open(&builder);
@@ -156,13 +162,13 @@ Test(onnx_hostile, more_nodes_than_the_limit_are_refused)
 
 /* A file of a few hundred kilobytes must not keep the loader busy for hours: thousands of nodes of
  * one name, and a node that reads one value very often. */
-Test(onnx_hostile, many_nodes_of_one_name_load_in_time, .timeout = 20)
+Test(onnx_hostile, many_nodes_of_one_name_load_in_time)
 {
     struct error error;
     cr_assert(load_many(MODEL_NODES_MAX, 1, &error) == STATUS_OK, "%s", error.message);
 }
 
-Test(onnx_hostile, a_value_that_is_read_very_often_loads_in_time, .timeout = 20)
+Test(onnx_hostile, a_value_that_is_read_very_often_loads_in_time)
 {
     struct error error;
     load_many(MODEL_NODES_MAX / 2, 100000, &error);
