@@ -7,6 +7,8 @@ SAN    ?=
 CC      = gcc
 AR      = ar
 MODELS ?= models/digits models/digits-dying
+# V=1 shows the commands.
+Q       = $(if $(V),,@echo "  $(@:$(BUILD)/%=%)" &&)
 
 PACKAGES_BUILD = gcc make libc6-dev libmicrohttpd-dev libjansson-dev zlib1g-dev nettle-dev \
                  libprotobuf-c-dev protobuf-c-compiler libonnx-dev
@@ -46,17 +48,17 @@ all: $(BUILD)/relud ## build the daemon
 
 $(BUILD)/libcore.a: $(call objects,$(CORE)) $(KERNELS) $(BUILD)/gen/onnx.pb-c.o
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(Q) $(AR) rcs $@ $^
 
 $(BUILD)/relud: $(call objects,server/main.c $(SERVER)) $(BUILD)/libcore.a
-	$(CC) $(LDFLAGS) $^ $(LDLIBS) -o $@
+	$(Q) $(CC) $(LDFLAGS) $^ $(LDLIBS) -o $@
 
 $(BUILD)/gen/onnx.pb-c.c: /usr/include/onnx/onnx.proto
 	@mkdir -p $(@D)
-	protoc-c --c_out=$(@D) -I$(<D) $(<F)
+	$(Q) protoc-c --c_out=$(@D) -I$(<D) $(<F)
 
 $(BUILD)/gen/onnx.pb-c.o: $(BUILD)/gen/onnx.pb-c.c
-	$(CC) -std=c11 $(CFLAGS) -I$(BUILD)/gen -c $< -o $@
+	$(Q) $(CC) -std=c11 $(CFLAGS) -I$(BUILD)/gen -c $< -o $@
 
 # core sees core alone; server sees both; tests see everything.
 $(BUILD)/core/%.o: INCLUDES = -Icore -Icore/kernels
@@ -67,11 +69,11 @@ $(call objects,$(wildcard core/model/*.c)): | $(BUILD)/gen/onnx.pb-c.c
 
 $(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(INCLUDES) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
+	$(Q) $(CC) $(CPPFLAGS) $(INCLUDES) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
 
 $(KERNELS): $(BUILD)/core/kernels/kernels_%.o: core/kernels/kernels_tmpl.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) -Icore -Icore/kernels $(ALL_CFLAGS) -O3 -fno-trapping-math -fwrapv -Wno-psabi \
+	$(Q) $(CC) $(CPPFLAGS) -Icore -Icore/kernels $(ALL_CFLAGS) -O3 -fno-trapping-math -fwrapv -Wno-psabi \
 	  $(ISA_$*) -DKERNELS_ISA=$* -MMD -MP -c $< -o $@
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
@@ -89,8 +91,9 @@ deps-lint:
 
 ## Use
 
-run: deps-build ## build and serve the bundled models
-	@$(MAKE) --no-print-directory all
+run: ## build and serve the bundled models
+	@tests/deps.sh $(PACKAGES_BUILD) curl
+	@$(MAKE) --no-print-directory -j$(shell nproc) all
 	@tests/run.sh $(BUILD)/relud $(MODELS)
 
 install: all ## install the daemon and the bundled models under DESTDIR/PREFIX
@@ -101,10 +104,10 @@ install: all ## install the daemon and the bundled models under DESTDIR/PREFIX
 ## Tests
 
 $(BUILD)/tests/unit_tests: $(call objects,$(UNIT) $(SUPPORT) $(SERVER)) $(BUILD)/libcore.a
-	$(CC) $(LDFLAGS) $^ $(LDLIBS) -lcriterion -lcurl -o $@
+	$(Q) $(CC) $(LDFLAGS) $^ $(LDLIBS) -lcriterion -lcurl -o $@
 
 $(BUILD)/tests/api_tests: $(call objects,$(API) $(SUPPORT)) $(BUILD)/libcore.a
-	$(CC) $(LDFLAGS) $^ $(LDLIBS) -lcriterion -lcurl -o $@
+	$(Q) $(CC) $(LDFLAGS) $^ $(LDLIBS) -lcriterion -lcurl -o $@
 
 tests: $(BUILD)/tests/unit_tests $(BUILD)/tests/api_tests
 
@@ -136,7 +139,7 @@ format: deps-lint ## let clang-format decide
 
 $(BUILD)/tests/bench/%.o: ALL_CFLAGS += -O3 -march=native
 $(BUILD)/tests/bench/kernels: $(call objects,$(wildcard tests/bench/*.c)) $(BUILD)/libcore.a
-	$(CC) $(LDFLAGS) $^ $(LDLIBS) -ldnnl -lopenblas -o $@
+	$(Q) $(CC) $(LDFLAGS) $^ $(LDLIBS) -ldnnl -lopenblas -o $@
 
 deps-bench:
 	@tests/deps.sh $(PACKAGES_BUILD) $(PACKAGES_BENCH)
