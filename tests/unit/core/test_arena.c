@@ -1,5 +1,6 @@
 /* Bump allocation: zeroed, aligned, bounded. */
 #include <criterion/criterion.h>
+#include <malloc.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -17,6 +18,7 @@ Test(arena, memory_is_zeroed_aligned_and_ones_own)
 {
     struct arena arena;
     uint8_t *made[400];
+    mallopt(M_PERTURB, 0x5A); /* malloc's memory is not zero */
     arena_init(&arena, SIZE_MAX);
     for (size_t i = 0; i < 400; i++) {
         const size_t count = i * 97 % 40000;

@@ -242,18 +242,27 @@ Test(counters, a_reset_is_a_beginning)
     net_free(&net);
 }
 
+/* Makes something of layers of tanh and relu; when it says that all went well, all is there. */
 typedef enum status initializer(struct net *net, struct error *error);
 
 static enum status init_counters(struct net *net, struct error *error)
 {
     struct counters counters;
-    return counters_init(&counters, &net->arena, &net->plan, STATS_full, error);
+    const enum status status = counters_init(&counters, &net->arena, &net->plan, STATS_full, error);
+    for (size_t i = 0; status == STATUS_OK && i < net->plan.layer_count; i++)
+        cr_assert(counters.layers[i].active && counters.layers[i].sum &&
+                  counters.layers[i].magnitude && counters.layers[i].max);
+    return status;
 }
 
 static enum status init_tallies(struct net *net, struct error *error)
 {
     struct tally *tallies;
-    return tallies_init(&tallies, &net->arena, &net->plan, STATS_full, error);
+    const enum status status = tallies_init(&tallies, &net->arena, &net->plan, STATS_full, error);
+    for (size_t i = 0; status == STATUS_OK && i < net->plan.layer_count; i++)
+        cr_assert(tallies[i].active && tallies[i].nonfinite && tallies[i].sum && tallies[i].max &&
+                  (tallies[i].magnitude || i == 1));
+    return status;
 }
 
 /* Each allocation in turn finds the arena full. */
