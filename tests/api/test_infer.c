@@ -257,6 +257,35 @@ Test(infer, statistics_none_summary_and_units)
     daemon_stop(&daemon);
 }
 
+/* The units a fresh daemon lists for its first rows are those it has counted. */
+Test(infer, active_units_are_the_ones_that_were_counted)
+{
+    enum { ROWS = 12 };
+    struct daemon daemon;
+    DAEMON_START(&daemon, DIGITS);
+    char *body = digits_body(100, ROWS, ",\"stats\":\"units\"");
+    json_t *reply = infer(&daemon, "/infer", body);
+    json_t *stats = get_json(&daemon, "/stats?detail=units");
+    const json_t *replied = json_object_get(json_object_get(reply, "stats"), "layers");
+    for (size_t i = 0; i < 2; i++) {
+        json_int_t listed[128] = {0};
+        const json_t *layer = json_array_get(json_object_get(stats, "layers"), i);
+        const json_t *counts = json_object_get(json_object_get(layer, "unit_stats"), "active");
+        const json_t *rows = json_object_get(json_array_get(replied, i), "active_units"), *row;
+        size_t r, k;
+        const json_t *unit;
+        json_array_foreach(rows, r, row) json_array_foreach(row, k, unit)
+            listed[json_integer_value(unit)]++;
+        for (size_t u = 0; u < json_array_size(counts); u++)
+            if (json_integer_value(json_array_get(counts, u)) != listed[u])
+                cr_assert_fail("layer %zu, unit %zu", i, u);
+    }
+    json_decref(stats);
+    json_decref(reply);
+    free(body);
+    daemon_stop(&daemon);
+}
+
 /* Several inputs and outputs */
 
 enum { LEFT = 3, RIGHT = 2, LEFT_OUT = 4, RIGHT_OUT = 5 };
