@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <microhttpd.h>
 #include <linux/tcp.h>
+#include <netinet/in.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,9 @@
 /* Memory of a connection for header and body pieces. libmicrohttpd clears it after every request:
  * 256 KiB would cost more than half of the requests per second (measured). */
 enum { CONNECTION_MEMORY_BYTES = 16 * 1024 };
+
+/* As <netinet/tcp.h> numbers the states; it cannot be included beside <linux/tcp.h>. */
+enum { TCP_STATE_CLOSE_WAIT = 8 };
 
 /* How long a connection must have been idle to be closed while draining: a client under way with
  * its next request shall get an answer. */
@@ -358,18 +362,35 @@ void http_run(struct http *http)
 
 /* The sweep */
 
-static uint64_t received_bytes(const struct connection *connection)
+static struct tcp_info tcp_info(const struct connection *connection)
 {
     struct tcp_info info = {0};
     socklen_t length = sizeof info;
     getsockopt(connection->descriptor, IPPROTO_TCP, TCP_INFO, &info, &length);
-    return info.tcpi_bytes_received;
+    return info;
+}
+
+static int unread_bytes(const struct connection *connection)
+{
+    int unread = 0;
+    ioctl(connection->descriptor, FIONREAD, &unread);
+    return unread;
+}
+
+/* The client has closed in the middle of a request. libmicrohttpd overlooks it when the end came
+ * together with the last bytes. */
+static bool is_gone(const struct connection *connection)
+{
+    bool reading =
+        connection->exchange ? !connection->exchange->complete : connection->header_since_ns != 0;
+    return reading && tcp_info(connection).tcpi_state == TCP_STATE_CLOSE_WAIT &&
+           unread_bytes(connection) == 0;
 }
 
 /* Between requests: bytes that have arrived since the last one are the beginning of a header. */
 static bool header_is_late(struct connection *connection, uint64_t now)
 {
-    uint64_t received = received_bytes(connection);
+    uint64_t received = tcp_info(connection).tcpi_bytes_received;
     if (!connection->known) {
         connection->known = true;
         connection->received_bytes = received;
@@ -391,11 +412,10 @@ static bool body_is_late(const struct connection *connection, uint64_t now)
 /* Nothing is being read, nothing has arrived unread, and it has been so for a while. */
 static bool is_idle(const struct connection *connection, uint64_t now)
 {
-    int unread = 0;
     if (connection->exchange || connection->header_since_ns ||
         now - connection->idle_since_ns < DRAIN_IDLE_MS * 1000000ull)
         return false;
-    return ioctl(connection->descriptor, FIONREAD, &unread) == 0 && unread == 0;
+    return unread_bytes(connection) == 0;
 }
 
 void http_sweep(struct http *http, bool draining)
@@ -403,7 +423,7 @@ void http_sweep(struct http *http, bool draining)
     uint64_t now = cpu_clock_ns();
     for (struct connection *c = http->connections; c; c = c->next) {
         bool late = c->exchange ? body_is_late(c, now) : header_is_late(c, now);
-        if (late || (draining && is_idle(c, now)))
+        if (late || is_gone(c) || (draining && is_idle(c, now)))
             shutdown(c->descriptor, SHUT_RDWR);
     }
 }
