@@ -1,7 +1,8 @@
 /* activation: the family of activation functions, one row each in activation.def.
  *
  * z is the pre-activation, h = f(z) the output. Formulas follow the ONNX operator specification,
- * then PyTorch. NaN in gives NaN out. A unit is active in an observation when z > 0. */
+ * then PyTorch. NaN in gives NaN out, but for thresholded_relu, where ONNX says 0. A unit is active
+ * in an observation when z is above the function's threshold, which is 0 for most. */
 #ifndef RELUD_ACTIVATION_H
 #define RELUD_ACTIVATION_H
 
@@ -12,7 +13,8 @@
 #include "text.h"
 
 enum activation_type {
-#define ACTIVATION(name, onnx_op, trait, parameter, fallback) ACTIVATION_##name,
+#define ACTIVATION(name, onnx_op, trait, first, first_default, second, second_default) \
+    ACTIVATION_##name,
 #include "activation.def"
 #undef ACTIVATION
     ACTIVATION_COUNT
@@ -20,18 +22,22 @@ enum activation_type {
 
 enum activation_trait { HINGE, SMOOTH, UNCOUNTED };
 
+enum { ACTIVATION_PARAMETERS = 2 };
+
 struct activation {
     enum activation_type type;
-    float parameter;    /* alpha or the shared slope; unused where the row names none */
+    float parameters[ACTIVATION_PARAMETERS]; /* unused where the row names none */
     const float *slope; /* prelu: one per unit, padded with zeros to a multiple of 16; else NULL */
 };
 
 struct activation_info {
     const char *name;
-    const char *onnx_op;
+    const char *onnx_op; /* "" for none */
     enum activation_trait trait;
-    const char *parameter; /* "" for none */
-    float fallback;        /* the parameter's default */
+    struct {
+        const char *name; /* "" for none */
+        float fallback;
+    } parameters[ACTIVATION_PARAMETERS];
 };
 
 const struct activation_info *activation_info(enum activation_type type);
@@ -47,8 +53,8 @@ enum status activation_parse(struct activation *activation, const char *text, st
 /* Writes {"type":"leaky_relu","alpha":0.01}, as config.json has it. */
 void activation_write(struct text *text, const struct activation *activation);
 
-/* Sets the parameter of that name; INVALID when the function has no such parameter or value is not
- * finite. */
+/* Sets the parameter of that name; INVALID when the function has no such parameter, value is not
+ * finite, or the function does not take it (celu's alpha must be positive). */
 enum status activation_set(struct activation *activation, const char *parameter, double value,
                            struct error *error);
 
@@ -57,6 +63,13 @@ bool activation_counted(const struct activation *activation);
 
 /* Whether h >= 0 for every z, so that the mean magnitude is the mean. */
 bool activation_nonnegative(const struct activation *activation);
+
+/* A unit is active when z is greater than this. */
+float activation_threshold(const struct activation *activation);
+
+/* The one slope of a leaky_relu, prelu or rrelu below zero, and the other numbers kernels take:
+ * what parameters mean to eltwise.h. */
+void activation_constants(const struct activation *activation, float constants[2]);
 
 /* Whether unit passes a gradient while inactive: silent rather than dead when it never fires. */
 bool activation_leaks(const struct activation *activation, size_t unit);

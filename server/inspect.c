@@ -24,13 +24,20 @@ static size_t total_parameters(const struct model *model)
     return parameters;
 }
 
+/* relu, leaky_relu(alpha=0.01), clip(min=0,max=6): as --activation takes it. */
 static void describe_activation(char text[64], const struct activation *activation)
 {
     const struct activation_info *info = activation_info(activation->type);
-    if (info->parameter[0] && !activation->slope)
-        snprintf(text, 64, "%s(%s=%g)", info->name, info->parameter, (double)activation->parameter);
-    else
-        snprintf(text, 64, "%s", info->name);
+    int length = snprintf(text, 64, "%s", info->name);
+    const char *before = "(";
+    for (size_t i = 0; i < ACTIVATION_PARAMETERS && !activation->slope; i++) {
+        if (!info->parameters[i].name[0])
+            continue;
+        length += snprintf(text + length, 64 - (size_t)length, "%s%s=%g", before,
+                           info->parameters[i].name, (double)activation->parameters[i]);
+        before = ",";
+    }
+    snprintf(text + length, 64 - (size_t)length, "%s", *before == ',' ? ")" : "");
 }
 
 static void print_layers(const struct graph *graph)
@@ -43,7 +50,7 @@ static void print_layers(const struct graph *graph)
         snprintf(shape, sizeof shape, "%zu -> %zu", node->k, node->n);
         describe_activation(activation, &node->activation);
         printf("%-24s %-11s %-16s %-24s %12zu %10.4f\n", node->name, op_kind(node->op), shape,
-               activation, node_parameters(node), 2e-6 * (double)node_macs(node));
+               activation, node_parameters(node), 2e-6 * (double)node_macs(graph, node));
     }
 }
 

@@ -12,7 +12,8 @@ struct job {
     size_t rows;
     const float *x[GRAPH_IO_MAX]; /* per input [rows, features], borrowed */
     float *y[GRAPH_IO_MAX];       /* per output [rows, features], borrowed */
-    uint32_t *active;             /* [layers, rows] units active in each row */
+    uint32_t *active;             /* [layers, rows] units active in each row; NULL: not wanted */
+    uint32_t *fired;              /* [layers, rows] active observations of each row; with active */
     uint64_t *bits; /* NULL, or the layers' bitmaps one after the other, each [rows, words] */
     uint64_t submitted_ns, deadline_ns;
     uint64_t queue_ns, compute_ns;

@@ -139,18 +139,17 @@ static void bind_inputs(struct batch *batch)
                 memcpy(seat->staging[i] + span.place * features,
                        span.job->x[i] + span.row * features, span.rows * features * sizeof(float));
         }
-        session_bind(&seat->session, i, x, features);
+        session_bind(&seat->session, i, x);
     }
 }
 
 static void take_outputs(const struct seat *seat, const struct span *span)
 {
     for (size_t i = 0; i < seat->model->graph.output_count; i++) {
-        size_t stride, features = seat->model->outputs[i].features;
-        const float *y = session_output(&seat->session, i, &stride) + span->place * stride;
-        float *to = span->job->y[i] + span->row * features;
+        size_t features = seat->model->outputs[i].features;
         for (size_t r = 0; r < span->rows; r++)
-            memcpy(to + r * features, y + r * stride, features * sizeof *to);
+            session_output(&seat->session, i, span->place + r,
+                           span->job->y[i] + (span->row + r) * features);
     }
 }
 
@@ -165,6 +164,8 @@ static void take_activity(const struct seat *seat, const struct span *span)
             size_t row = span->row + r;
             job->active[layer * job->rows + row] =
                 (uint32_t)session_active(&seat->session, layer, span->place + r);
+            job->fired[layer * job->rows + row] =
+                (uint32_t)session_fired(&seat->session, layer, span->place + r);
             if (bits)
                 memcpy(bits + row * words, session_bits(&seat->session, layer, span->place + r),
                        words * sizeof *bits);

@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "panel.h"
+
 const char *op_kind(enum op op)
 {
     static const char *const kinds[] = {
@@ -13,16 +15,74 @@ const char *op_kind(enum op op)
     return kinds[op];
 }
 
+bool op_has_units(enum op op)
+{
+    return op == OP_dense || op == OP_conv || op == OP_depthwise || op == OP_activation;
+}
+
+/* Shapes and values */
+
+struct shape shape_flat(size_t n)
+{
+    return (struct shape){.rank = 1, .dims = {n}};
+}
+
+size_t shape_count(const struct shape *shape)
+{
+    size_t count = 1;
+    for (size_t i = 0; i < shape->rank; i++)
+        if (__builtin_mul_overflow(count, shape->dims[i], &count))
+            return 0;
+    return count;
+}
+
+struct value value_of(const char *name, const struct shape *shape, enum layout layout)
+{
+    struct value value = {.name = name,
+                          .shape = *shape,
+                          .layout = layout,
+                          .features = shape_count(shape),
+                          .channels = 1,
+                          .producer = GRAPH_NODE_NONE};
+    if (shape->rank > 0)
+        value.channels = shape->dims[layout == LAYOUT_PLAIN ? shape->rank - 1 : 0];
+    value.positions = value.channels ? value.features / value.channels : 0;
+    value.stride = panel_padded(value.channels);
+    return value;
+}
+
+size_t value_row(const struct value *value)
+{
+    return value->positions * value->stride;
+}
+
+void value_strides(const struct value *value, size_t strides[TENSOR_RANK_MAX])
+{
+    const struct shape *shape = &value->shape;
+    size_t channel_axis = value->layout == LAYOUT_PLAIN ? shape->rank - 1 : 0;
+    size_t stride = value->stride;
+    for (size_t i = shape->rank; i-- > 0;) {
+        if (i == channel_axis) {
+            strides[i] = 1;
+            continue;
+        }
+        strides[i] = stride;
+        stride *= shape->dims[i];
+    }
+}
+
+/* The graph */
+
 static enum status no_memory(struct error *error)
 {
     return error_set(error, STATUS_OUT_OF_MEMORY, "no memory left for the graph");
 }
 
 enum status graph_init(struct graph *graph, struct arena *arena, size_t node_capacity,
-                       struct error *error)
+                       size_t constant_capacity, struct error *error)
 {
     *graph = (struct graph){.arena = arena, .node_capacity = node_capacity};
-    graph->value_capacity = node_capacity + GRAPH_IO_MAX;
+    graph->value_capacity = node_capacity + constant_capacity + GRAPH_IO_MAX;
     graph->nodes = arena_alloc(arena, graph->node_capacity, sizeof *graph->nodes);
     graph->values = arena_alloc(arena, graph->value_capacity, sizeof *graph->values);
     graph->name_slots = 2 * node_capacity + 1;
@@ -30,21 +90,70 @@ enum status graph_init(struct graph *graph, struct arena *arena, size_t node_cap
     return graph->nodes && graph->values && graph->names ? STATUS_OK : no_memory(error);
 }
 
-static uint32_t add_value(struct graph *graph, const char *name, size_t features, int producer)
+static enum status add_value(struct graph *graph, struct value value, uint32_t *index,
+                             struct error *error)
 {
-    graph->values[graph->value_count] =
-        (struct value){.name = name, .features = features, .producer = producer};
-    return (uint32_t)graph->value_count++;
+    if (graph->value_count == graph->value_capacity)
+        return error_set(error, STATUS_TOO_LARGE, "expected at most %zu values",
+                         graph->value_capacity);
+    *index = (uint32_t)graph->value_count;
+    value.storage = *index;
+    graph->values[graph->value_count++] = value;
+    return STATUS_OK;
 }
 
-enum status graph_add_input(struct graph *graph, const char *name, size_t features, uint32_t *value,
-                            struct error *error)
+enum status graph_add_input(struct graph *graph, const char *name, const struct shape *shape,
+                            uint32_t *value, struct error *error)
 {
     if (graph->input_count == GRAPH_IO_MAX)
         return error_set(error, STATUS_TOO_LARGE, "expected at most %d inputs", GRAPH_IO_MAX);
-    *value = add_value(graph, name, features, GRAPH_NODE_NONE);
-    graph->inputs[graph->input_count++] = *value;
-    return STATUS_OK;
+    struct value made = value_of(name, shape, LAYOUT_PLAIN);
+    made.stride = made.channels;
+    enum status status = add_value(graph, made, value, error);
+    if (status == STATUS_OK)
+        graph->inputs[graph->input_count++] = *value;
+    return status;
+}
+
+enum status graph_add_constant(struct graph *graph, const char *name, const struct shape *shape,
+                               const float *data, uint32_t *value, struct error *error)
+{
+    struct value made = value_of(name, shape, LAYOUT_PLAIN);
+    made.stride = made.channels;
+    made.constant = data;
+    return add_value(graph, made, value, error);
+}
+
+enum status graph_add_view(struct graph *graph, const char *name, uint32_t other,
+                           const struct shape *shape, uint32_t *value, struct error *error)
+{
+    const struct value *seen = &graph->values[other];
+    struct value made = value_of(name, shape, LAYOUT_PLAIN);
+    if (made.positions > 1 || seen->positions > 1)
+        made.stride = made.channels;
+    else
+        made.stride = seen->stride;
+    made.producer = seen->producer;
+    made.constant = seen->constant;
+    enum status status = add_value(graph, made, value, error);
+    if (status == STATUS_OK)
+        graph->values[*value].storage = seen->storage;
+    return status;
+}
+
+enum status graph_add_turned(struct graph *graph, const char *name, uint32_t other,
+                             const struct shape *shape, uint32_t *value, struct error *error)
+{
+    const struct value *seen = &graph->values[other];
+    const bool plain = seen->layout == LAYOUT_PLAIN;
+    struct value made = value_of(name, shape, plain ? LAYOUT_CHANNELS_LAST : LAYOUT_PLAIN);
+    made.stride = seen->stride;
+    made.producer = seen->producer;
+    made.constant = seen->constant;
+    enum status status = add_value(graph, made, value, error);
+    if (status == STATUS_OK)
+        graph->values[*value].storage = seen->storage;
+    return status;
 }
 
 /* The slot of name: where it is, or where it would be (FNV-1a, linear probing). */
@@ -76,18 +185,25 @@ static const char *unique_name(struct graph *graph, const char *name)
     return text;
 }
 
-enum status graph_add_node(struct graph *graph, struct node node, uint32_t *value,
+enum status graph_add_node(struct graph *graph, struct node node, const uint32_t *inputs,
+                           const struct shape *shape, enum layout layout, uint32_t *value,
                            struct error *error)
 {
     if (graph->node_count == graph->node_capacity)
         return error_set(error, STATUS_TOO_LARGE, "expected at most %zu nodes",
                          graph->node_capacity);
     node.name = unique_name(graph, node.name);
-    if (!node.name)
+    node.inputs = arena_alloc(graph->arena, node.input_count, sizeof *inputs);
+    if (!node.name || !node.inputs)
         return no_memory(error);
-    node.output = add_value(graph, node.name, node.n, (int)graph->node_count);
+    memcpy(node.inputs, inputs, node.input_count * sizeof *inputs);
+    struct value made = value_of(node.name, shape, layout);
+    made.producer = (int)graph->node_count;
+    enum status status = add_value(graph, made, value, error);
+    if (status != STATUS_OK)
+        return status;
+    node.output = *value;
     graph->nodes[graph->node_count++] = node;
-    *value = node.output;
     return STATUS_OK;
 }
 
@@ -99,13 +215,19 @@ enum status graph_add_output(struct graph *graph, uint32_t value, struct error *
     return STATUS_OK;
 }
 
-size_t node_macs(const struct node *node)
+static bool has_weights(const struct node *node)
 {
-    return node->op == OP_dense ? node->k * node->n : node->n;
+    return node->op == OP_dense || node->op == OP_conv || node->op == OP_depthwise;
+}
+
+size_t node_macs(const struct graph *graph, const struct node *node)
+{
+    const struct value *output = &graph->values[node->output];
+    return output->features * (has_weights(node) ? node->k : 1);
 }
 
 size_t node_parameters(const struct node *node)
 {
-    size_t weights = node->op == OP_dense ? (node->k + 1) * node->n : 0;
+    size_t weights = has_weights(node) ? (node->k + 1) * node->n : 0;
     return weights + (node->activation.slope ? node->n : 0);
 }

@@ -4,99 +4,6 @@
 
 #include "panel.h"
 
-/* Rows of one tile: twelve register tiles of six, so that a tile's weights are read from L2 often
- * enough to pay for bringing them there. */
-enum { TILE_ROWS = 72 };
-
-static size_t row_blocks(size_t rows)
-{
-    return (rows + TILE_ROWS - 1) / TILE_ROWS;
-}
-
-static size_t block_rows(size_t rows, size_t block)
-{
-    size_t rest = rows - block * TILE_ROWS;
-    return rest < TILE_ROWS ? rest : TILE_ROWS;
-}
-
-/* The epilogue of columns [first, first + width) of some rows. */
-static void activate_tile(const struct op_run *run, size_t row, size_t rows, size_t first,
-                          size_t width)
-{
-    if (!activation_counted(&run->node->activation))
-        return;
-    uint8_t *bits = run->bits ? run->bits + row * run->bits_stride + first / 8 : NULL;
-    run->kernels->activate(&run->node->activation, first, rows, width,
-                           run->y + row * run->y_stride + first, run->y_stride, bits,
-                           run->bits_stride, run->tally);
-}
-
-static size_t op_tiles_dense(const struct node *node, size_t rows)
-{
-    return row_blocks(rows) * panel_count(node->n);
-}
-
-/* One row: only the weights of its non-zero inputs are read. */
-static void dense_row(struct op_run *run, size_t panel, size_t width)
-{
-    const struct node *node = run->node;
-    size_t first = panel * PANEL_COLUMNS;
-    if (panel == 0)
-        run->listed = run->kernels->nonzero(node->k, run->x, run->index, run->value);
-    run->kernels->gemv(run->listed, width, run->index, run->value,
-                       node->panels + panel_offset(node->k, panel), node->bias + first,
-                       run->y + first);
-}
-
-static void op_run_dense(struct op_run *run, size_t tile)
-{
-    const struct node *node = run->node;
-    size_t panels = panel_count(node->n);
-    size_t panel = tile % panels;
-    size_t row = tile / panels * TILE_ROWS;
-    size_t rows = block_rows(run->rows, tile / panels);
-    size_t width = panel_width(node->n, panel);
-    size_t first = panel * PANEL_COLUMNS;
-    if (run->rows == 1)
-        dense_row(run, panel, width);
-    else
-        run->kernels->gemm(rows, node->k, width, run->x + row * run->x_stride, run->x_stride,
-                           node->panels + panel_offset(node->k, panel), node->bias + first,
-                           run->y + row * run->y_stride + first, run->y_stride);
-    activate_tile(run, row, rows, first, width);
-}
-
-static size_t op_tiles_activation(const struct node *node, size_t rows)
-{
-    (void)node;
-    return row_blocks(rows);
-}
-
-static void op_run_activation(struct op_run *run, size_t tile)
-{
-    size_t row = tile * TILE_ROWS;
-    size_t rows = block_rows(run->rows, tile);
-    for (size_t r = row; r < row + rows; r++) {
-        float *y = run->y + r * run->y_stride;
-        memcpy(y, run->x + r * run->x_stride, run->node->n * sizeof *y);
-        memset(y + run->node->n, 0, (run->y_stride - run->node->n) * sizeof *y);
-    }
-    activate_tile(run, row, rows, 0, run->y_stride);
-}
-
-static size_t op_tiles_softmax(const struct node *node, size_t rows)
-{
-    (void)node;
-    return row_blocks(rows);
-}
-
-static void op_run_softmax(struct op_run *run, size_t tile)
-{
-    size_t row = tile * TILE_ROWS;
-    run->kernels->softmax(block_rows(run->rows, tile), run->node->n, run->x + row * run->x_stride,
-                          run->x_stride, run->y + row * run->y_stride, run->y_stride);
-}
-
 const struct op_info *op_info(enum op op)
 {
     static const struct op_info infos[OP_COUNT] = {
@@ -105,4 +12,181 @@ const struct op_info *op_info(enum op op)
 #undef OP
     };
     return &infos[op];
+}
+
+size_t op_scratch(const struct graph *graph, const struct node *node)
+{
+    const struct window *window = &node->window;
+    size_t taps = window->kernel[0] * window->kernel[1] * window->kernel[2];
+    switch (node->op) {
+    case OP_dense:
+        return node->k + PANEL_UNIT;
+    case OP_conv:
+        return conv_tile_pixels(node) * (node->k + panel_padded(node->n / node->groups));
+    case OP_depthwise:
+    case OP_max_pool:
+    case OP_average_pool:
+        return 4 * taps; /* two pointers per tap */
+    default:
+        (void)graph;
+        return 0;
+    }
+}
+
+size_t op_row_blocks(size_t rows)
+{
+    return (rows + OP_TILE_ROWS - 1) / OP_TILE_ROWS;
+}
+
+struct op_span op_row_span(size_t rows, size_t tile)
+{
+    size_t first = tile * OP_TILE_ROWS;
+    size_t rest = rows - first;
+    return (struct op_span){first, rest < OP_TILE_ROWS ? rest : OP_TILE_ROWS};
+}
+
+/* The epilogue */
+
+static void add_residual(const struct op_run *run, size_t first, size_t count, size_t channel,
+                         size_t width)
+{
+    const struct op_input *residual = &run->inputs[1];
+    size_t stride = run->output->stride;
+    for (size_t p = first; p < first + count; p++)
+        run->kernels->add(width, run->y + p * stride + channel,
+                          residual->data + p * stride + channel, run->y + p * stride + channel);
+}
+
+/* Sums of padding are rubbish, which must not be counted as an output that is not finite. */
+static void clear_padding(const struct op_run *run, size_t first, size_t count)
+{
+    const struct value *output = run->output;
+    for (size_t p = first; p < first + count; p++)
+        memset(run->y + p * output->stride + output->channels, 0,
+               (output->stride - output->channels) * sizeof *run->y);
+}
+
+/* Several positions of a row share its bitmap: a unit is active in the row where it is at any. */
+static void fold_bits(const struct op_run *run, const uint8_t *bits, size_t stride, size_t first,
+                      size_t count, size_t channel, size_t width)
+{
+    const struct activity *activity = &run->activity;
+    size_t units =
+        run->output->channels - channel < width ? run->output->channels - channel : width;
+    for (size_t i = 0; i < count; i++) {
+        size_t row = (first + i) / run->output->positions;
+        uint8_t *into = activity->bits + row * activity->bits_stride + channel / 8;
+        for (size_t unit = 0; unit < units; unit += 8) {
+            unsigned mask = units - unit < 8 ? 0xFFu >> (8 - (units - unit)) : 0xFFu;
+            unsigned byte = bits[i * stride + unit / 8] & mask;
+            into[unit / 8] |= (uint8_t)byte;
+            activity->fired[row] += (uint32_t)__builtin_popcount(byte);
+        }
+    }
+}
+
+void op_epilogue(const struct op_run *run, size_t first, size_t count, size_t channel, size_t width)
+{
+    const struct activation *activation = &run->node->activation;
+    const struct activity *activity = &run->activity;
+    uint8_t scratch[OP_TILE_ROWS * PANEL_COLUMNS / 8];
+    size_t stride = run->output->stride;
+    if (run->node->op != OP_activation && run->node->input_count > 1)
+        add_residual(run, first, count, channel, width);
+    if (channel + width > run->output->channels &&
+        (run->node->op != OP_dense || run->node->input_count > 1))
+        clear_padding(run, first, count);
+    if (!activation_counted(activation))
+        return;
+    bool shared = activity->bits && activity->fired;
+    uint8_t *bits = shared ? scratch : activity->bits;
+    size_t bits_stride = shared ? PANEL_COLUMNS / 8 : activity->bits_stride;
+    if (activity->bits && !shared)
+        bits += first * bits_stride + channel / 8;
+    run->kernels->activate(activation, channel, count, width, run->y + first * stride + channel,
+                           stride, bits, bits_stride, activity->tally);
+    if (shared)
+        fold_bits(run, bits, bits_stride, first, count, channel, width);
+}
+
+/* Dense */
+
+static size_t dense_rows(const struct value *output, size_t rows)
+{
+    return rows * output->positions;
+}
+
+size_t op_tiles_dense(const struct graph *graph, const struct node *node, size_t rows)
+{
+    const struct value *output = &graph->values[node->output];
+    return op_row_blocks(dense_rows(output, rows)) * panel_count(node->n);
+}
+
+/* One row: only the weights of its non-zero inputs are read. */
+static void dense_row(struct op_run *run, size_t panel, size_t width)
+{
+    const struct node *node = run->node;
+    size_t first = panel * PANEL_COLUMNS;
+    if (panel == 0)
+        run->listed = run->kernels->nonzero(node->k, run->inputs[0].data, run->index, run->scratch);
+    run->kernels->gemv(run->listed, width, run->index, run->scratch,
+                       node->panels + panel_offset(node->k, panel), node->bias + first,
+                       run->y + first);
+}
+
+void op_run_dense(struct op_run *run, size_t tile)
+{
+    const struct node *node = run->node;
+    size_t panels = panel_count(node->n), panel = tile % panels;
+    size_t rows = dense_rows(run->output, run->rows);
+    struct op_span span = op_row_span(rows, tile / panels);
+    size_t width = panel_width(node->n, panel), first = panel * PANEL_COLUMNS;
+    size_t x_stride = run->inputs[0].value->stride, y_stride = run->output->stride;
+    if (rows == 1)
+        dense_row(run, panel, width);
+    else
+        run->kernels->gemm(span.count, node->k, width, run->inputs[0].data + span.first * x_stride,
+                           x_stride, node->panels + panel_offset(node->k, panel),
+                           node->bias + first, run->y + span.first * y_stride + first, y_stride);
+    op_epilogue(run, span.first, span.count, first, width);
+}
+
+/* Activation */
+
+size_t op_tiles_activation(const struct graph *graph, const struct node *node, size_t rows)
+{
+    return op_row_blocks(rows * graph->values[node->output].positions);
+}
+
+void op_run_activation(struct op_run *run, size_t tile)
+{
+    const struct value *x = run->inputs[0].value, *y = run->output;
+    struct op_span span = op_row_span(run->rows * y->positions, tile);
+    for (size_t p = span.first; p < span.first + span.count; p++) {
+        float *to = run->y + p * y->stride;
+        memcpy(to, run->inputs[0].data + p * x->stride, y->channels * sizeof *to);
+        memset(to + y->channels, 0, (y->stride - y->channels) * sizeof *to);
+    }
+    for (size_t channel = 0; channel < y->stride; channel += PANEL_COLUMNS) {
+        size_t rest = y->stride - channel;
+        op_epilogue(run, span.first, span.count, channel,
+                    rest < PANEL_COLUMNS ? rest : PANEL_COLUMNS);
+    }
+}
+
+/* Softmax over the last dimension */
+
+size_t op_tiles_softmax(const struct graph *graph, const struct node *node, size_t rows)
+{
+    return op_row_blocks(rows * graph->values[node->output].positions);
+}
+
+void op_run_softmax(struct op_run *run, size_t tile)
+{
+    const struct value *x = run->inputs[0].value, *y = run->output;
+    struct op_span span = op_row_span(run->rows * y->positions, tile);
+    const struct kernels *kernels = run->kernels;
+    (run->node->detail ? kernels->log_softmax : kernels->softmax)(
+        span.count, y->channels, run->inputs[0].data + span.first * x->stride, x->stride,
+        run->y + span.first * y->stride, y->stride);
 }

@@ -1,36 +1,83 @@
 /* ops: how each operation runs, tile by tile.
  *
- * A tile is the unit at which a run can stop and be resumed: some rows of some panels. Tiles of one
- * node are run in order, 0 first; the bits of the result do not depend on how rows are cut into
- * tiles. */
+ * A tile is the unit at which a run can stop and be resumed. Tiles of one node are run in order, 0
+ * first; the bits of the result do not depend on how rows are cut into tiles. Ops that make units
+ * (dense, conv, depthwise, activation) end each tile with its epilogue: residual, activation,
+ * bitmap, counts. */
 #ifndef RELUD_OPS_H
 #define RELUD_OPS_H
 
 #include "graph.h"
 #include "kernels/kernels.h"
 
+/* One row of an input, or all of them. */
+struct op_input {
+    const struct value *value;
+    const float *data;
+    size_t row; /* floats from one row to the next: 0 for a constant */
+};
+
+/* What the rows of one layer did in one run. */
+struct activity {
+    uint8_t *bits; /* [rows, bits_stride] bit u of row r: unit u was active at some position; NULL:
+                      uncounted */
+    size_t bits_stride;
+    uint32_t *fired; /* [rows] active observations over all positions; NULL with one position */
+    const struct tally *tally; /* NULL at level off */
+};
+
 /* One node applied to the rows of one run. */
 struct op_run {
     const struct kernels *kernels;
     const struct node *node;
     size_t rows;
-    const float *x; /* [rows, k] */
-    size_t x_stride;
-    float *y; /* [rows, n], stride panel_padded(n); does not overlap x */
-    size_t y_stride;
-    uint8_t *bits; /* the layer's bitmap, NULL when it is not counted */
-    size_t bits_stride;
-    const struct tally *tally; /* NULL when it is not counted */
-    uint32_t *index;           /* scratch of a dense node with one row: its non-zero inputs … */
-    float *value;              /* … k + 16 each */
-    size_t listed;             /* how many; kept from one tile of the node to the next */
+    struct op_input *inputs; /* node->input_count */
+    const struct value *output;
+    float *y; /* rows follow each other without a gap; does not overlap any input */
+    struct activity activity;
+    float *scratch;  /* op_scratch() floats of this node; what the listed inputs of one row were
+                        stays  from one tile to the next */
+    uint32_t *index; /* as many as scratch */
+    size_t listed;
 };
 
 struct op_info {
-    size_t (*tiles)(const struct node *node, size_t rows);
+    size_t (*tiles)(const struct graph *graph, const struct node *node, size_t rows);
     void (*run)(struct op_run *run, size_t tile);
 };
 
 const struct op_info *op_info(enum op op);
+
+/* Floats of scratch a node needs. */
+size_t op_scratch(const struct graph *graph, const struct node *node);
+
+enum { OP_TILE_ROWS = 72 }; /* twelve register tiles of six */
+
+/* For the files that implement operations */
+
+/* The functions of every operation. */
+#define OP(name, kind)                                                                       \
+    size_t op_tiles_##name(const struct graph *graph, const struct node *node, size_t rows); \
+    void op_run_##name(struct op_run *run, size_t tile);
+#include "ops.def"
+#undef OP
+
+/* Tiles of an op that takes whole rows. */
+size_t op_row_blocks(size_t rows);
+
+/* First row and number of rows of such a tile. */
+struct op_span {
+    size_t first, count;
+};
+struct op_span op_row_span(size_t rows, size_t tile);
+
+/* The epilogue of positions [first, first + count) of all rows' positions (position p of row r is r
+ * * positions + p) and of channels [channel, channel + width), a multiple of 16: adds the residual
+ * input, if the node has one, then activates and counts in place. */
+void op_epilogue(const struct op_run *run, size_t first, size_t count, size_t channel,
+                 size_t width);
+
+/* Pixels of a convolution's tile, and the most taps (kernel positions) a window may have. */
+size_t conv_tile_pixels(const struct node *node);
 
 #endif

@@ -13,6 +13,7 @@ struct layer {
     const char *name;
     const struct node *node;
     size_t units;
+    size_t positions;   /* observations of a unit in one row */
     size_t bits_offset; /* of its bitmap, in bytes per row */
     size_t bits_stride; /* bytes of one row of its bitmap, a multiple of 8 */
 };
@@ -26,8 +27,9 @@ struct plan {
     size_t bits_per_row;   /* bytes, of all bitmaps */
     struct layer *layers;
     size_t layer_count;
-    int *node_layer;     /* by node: its layer, or PLAN_LAYER_NONE */
-    size_t widest_input; /* the largest k of a dense node */
+    int *node_layer; /* by node: its layer, or PLAN_LAYER_NONE */
+    size_t scratch;  /* floats, the most a node needs */
+    size_t widest;   /* the most inputs a node has */
     size_t macs_per_row;
 };
 

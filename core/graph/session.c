@@ -17,12 +17,14 @@ static bool allocate(struct session *session)
     if (__builtin_mul_overflow(session->capacity, plan->floats_per_row, &floats) ||
         __builtin_mul_overflow(session->capacity, plan->bits_per_row, &bits))
         return false;
-    size_t scratch = plan->widest_input + PANEL_UNIT;
     session->memory = arena_alloc(arena, floats, sizeof(float));
     session->bits = arena_alloc(arena, bits, 1);
-    session->run.index = arena_alloc(arena, scratch, sizeof(uint32_t));
-    session->run.value = arena_alloc(arena, scratch, sizeof(float));
-    return session->memory && session->bits && session->run.index && session->run.value;
+    session->fired = arena_alloc(arena, session->capacity * plan->layer_count, sizeof(uint32_t));
+    session->run.inputs = arena_alloc(arena, plan->widest, sizeof *session->run.inputs);
+    session->run.index = arena_alloc(arena, plan->scratch, sizeof(uint32_t));
+    session->run.scratch = arena_alloc(arena, plan->scratch, sizeof(float));
+    return session->memory && session->bits && session->fired && session->run.inputs &&
+           session->run.index && session->run.scratch;
 }
 
 enum status session_open(struct session *session, const struct plan *plan,
@@ -47,11 +49,10 @@ void session_close(struct session *session)
     arena_free(&session->arena);
 }
 
-void session_bind(struct session *session, size_t i, const float *x, size_t stride)
+void session_bind(struct session *session, size_t i, const float *x)
 {
     assert(i < session->plan->graph->input_count);
-    session->inputs[i].x = x;
-    session->inputs[i].stride = stride;
+    session->inputs[i] = x;
 }
 
 static float *value_memory(const struct session *session, uint32_t value)
@@ -59,18 +60,40 @@ static float *value_memory(const struct session *session, uint32_t value)
     return session->memory + session->plan->offsets[value] * session->capacity;
 }
 
-/* Where value's rows begin, and their stride: an input of the graph lies with the caller. */
-static const float *value_rows(const struct session *session, uint32_t value, size_t *stride)
+/* Where value's rows are: with the caller for an input of the graph, in the model for a constant.
+ */
+static struct op_input value_rows(const struct session *session, uint32_t index)
 {
     const struct graph *graph = session->plan->graph;
+    const struct value *value = &graph->values[index];
+    struct op_input input = {.value = value, .data = value->constant};
+    if (value->constant)
+        return input;
     for (size_t i = 0; i < graph->input_count; i++) {
-        if (graph->inputs[i] == value) {
-            *stride = session->inputs[i].stride;
-            return session->inputs[i].x;
+        if (graph->inputs[i] == value->storage) {
+            input.data = session->inputs[i];
+            input.row = value->features;
+            return input;
         }
     }
-    *stride = panel_padded(graph->values[value].features);
-    return value_memory(session, value);
+    input.data = value_memory(session, value->storage);
+    input.row = value_row(&graph->values[value->storage]);
+    return input;
+}
+
+/* What the node counts, emptied where several positions of a row add to it. */
+static struct activity open_activity(const struct session *session, size_t index)
+{
+    const struct layer *layer = &session->plan->layers[index];
+    struct activity activity = {.bits = session->bits + layer->bits_offset * session->capacity,
+                                .bits_stride = layer->bits_stride,
+                                .tally = session->tallies ? &session->tallies[index] : NULL};
+    if (layer->positions > 1) {
+        activity.fired = session->fired + index * session->capacity;
+        memset(activity.bits, 0, session->rows * activity.bits_stride);
+        memset(activity.fired, 0, session->rows * sizeof *activity.fired);
+    }
+    return activity;
 }
 
 /* Prepares the node whose turn it is; nothing when there is none left. */
@@ -86,18 +109,14 @@ static void enter_node(struct session *session)
     run->kernels = session->kernels;
     run->node = node;
     run->rows = session->rows;
+    run->output = &plan->graph->values[node->output];
     run->y = value_memory(session, node->output);
-    run->y_stride = panel_padded(node->n);
-    run->bits = NULL;
-    run->tally = NULL;
-    run->x = value_rows(session, node->input, &run->x_stride);
-    if (index != PLAN_LAYER_NONE) {
-        const struct layer *layer = &plan->layers[index];
-        run->bits = session->bits + layer->bits_offset * session->capacity;
-        run->bits_stride = layer->bits_stride;
-        run->tally = session->tallies ? &session->tallies[index] : NULL;
-    }
-    session->tiles = op_info(node->op)->tiles(node, session->rows);
+    run->activity = (struct activity){.bits = NULL};
+    for (size_t i = 0; i < node->input_count; i++)
+        run->inputs[i] = value_rows(session, node->inputs[i]);
+    if (index != PLAN_LAYER_NONE)
+        run->activity = open_activity(session, (size_t)index);
+    session->tiles = op_info(node->op)->tiles(plan->graph, node, session->rows);
 }
 
 void session_begin(struct session *session, size_t rows)
@@ -117,7 +136,7 @@ static bool finished(const struct session *session)
 static size_t run_tile(struct session *session)
 {
     const struct node *node = session->run.node;
-    size_t macs = node_macs(node) * session->rows / session->tiles;
+    size_t macs = node_macs(session->plan->graph, node) * session->rows / session->tiles;
     op_info(node->op)->run(&session->run, session->tile);
     if (++session->tile == session->tiles) {
         session->node++;
@@ -140,9 +159,13 @@ bool session_advance(struct session *session, uint64_t deadline_ns)
     return finished(session);
 }
 
-const float *session_output(const struct session *session, size_t i, size_t *stride)
+void session_output(const struct session *session, size_t i, size_t row, float *to)
 {
-    return value_rows(session, session->plan->graph->outputs[i], stride);
+    const struct op_input output = value_rows(session, session->plan->graph->outputs[i]);
+    const struct value *value = output.value;
+    const float *from = output.data + row * output.row;
+    for (size_t p = 0; p < value->positions; p++)
+        memcpy(to + p * value->channels, from + p * value->stride, value->channels * sizeof *to);
 }
 
 const uint64_t *session_bits(const struct session *session, size_t layer, size_t row)
@@ -163,4 +186,11 @@ size_t session_active(const struct session *session, size_t layer, size_t row)
         active +=
             (size_t)__builtin_popcountll(bits[units / 64] & (UINT64_MAX >> (64 - units % 64)));
     return active;
+}
+
+size_t session_fired(const struct session *session, size_t layer, size_t row)
+{
+    if (session->plan->layers[layer].positions == 1)
+        return session_active(session, layer, row);
+    return session->fired[layer * session->capacity + row];
 }

@@ -4,10 +4,10 @@
  * since the last fold. A run allocates nothing. It goes tile by tile and can stop between two of
  * them:
  *
- *     session_bind(s, 0, x, stride);        every input of the graph
+ *     session_bind(s, 0, x);        every input of the graph
  *     session_begin(s, rows);
  *     while (!session_advance(s, deadline)) do something else;
- *     session_output(s, 0, &stride);
+ *     session_output(s, 0, row, y);
  */
 #ifndef RELUD_SESSION_H
 #define RELUD_SESSION_H
@@ -23,12 +23,10 @@ struct session {
     size_t capacity;               /* rows */
     float *memory;                 /* capacity * plan->floats_per_row */
     uint8_t *bits;                 /* capacity * plan->bits_per_row */
-    struct tally *tallies;         /* by layer; NULL at level off */
-    struct {
-        const float *x; /* borrowed */
-        size_t stride;
-    } inputs[GRAPH_IO_MAX];
-    struct op_run run; /* of the node being run */
+    uint32_t *fired;       /* [layers, capacity] active observations of rows with positions */
+    struct tally *tallies; /* by layer; NULL at level off */
+    const float *inputs[GRAPH_IO_MAX]; /* borrowed */
+    struct op_run run;                 /* of the node being run */
     size_t rows, node, tile, tiles;
 };
 
@@ -38,8 +36,8 @@ enum status session_open(struct session *session, const struct plan *plan,
                          struct error *error);
 void session_close(struct session *session);
 
-/* Input i of the next run: x[rows, features], read until the run is finished. */
-void session_bind(struct session *session, size_t i, const float *x, size_t stride);
+/* Input i of the next run: x[rows, features] without padding, read until the run is finished. */
+void session_bind(struct session *session, size_t i, const float *x);
 
 /* Starts a run of rows, 1 <= rows <= capacity. */
 void session_begin(struct session *session, size_t rows);
@@ -48,14 +46,17 @@ void session_begin(struct session *session, size_t rows);
  * least one tile either way. UINT64_MAX: no deadline. */
 bool session_advance(struct session *session, uint64_t deadline_ns);
 
-/* Output i of the finished run: [rows, features], its row stride in *stride. */
-const float *session_output(const struct session *session, size_t i, size_t *stride);
+/* Copies row of output i of the finished run, without padding: to holds its features. The output
+ * must be in plain layout. */
+void session_output(const struct session *session, size_t i, size_t row, float *to);
 
 /* Row row of layer's bitmap in the finished run: bit u says whether unit u was active. Bits beyond
  * the layer's units mean nothing. */
 const uint64_t *session_bits(const struct session *session, size_t layer, size_t row);
 
-/* How many of layer's units were active in that row. */
+/* How many of layer's units were active in that row, at one position at least; and in how many of
+ * its units x positions observations they were. */
 size_t session_active(const struct session *session, size_t layer, size_t row);
+size_t session_fired(const struct session *session, size_t layer, size_t row);
 
 #endif

@@ -44,7 +44,7 @@ VEC_INLINE vf vf_clamp(vf x, float low, float high)
     return vm_select(vf_greater(vf_set1(low), x), vf_set1(low), x);
 }
 
-/* e^x within 2 ulp, denormal results and NaN included. 2^n is applied in two halves, because n
+/* e^x within 1.5 ulp, denormal results and NaN included. 2^n is applied in two halves, because n
  * alone may be no float's exponent. */
 VEC_INLINE vf vf_exp(vf x)
 {
@@ -77,19 +77,134 @@ VEC_INLINE vf vf_tanh(vf x)
     return (vf)((vi)(e / (e + vf_set1(2.0f))) | sign);
 }
 
-/* f(z) of the function; slope holds this vector's slopes. A new row of activation.def is a case
- * here. */
-VEC_INLINE vf activation_vector(const enum activation_type type, vf slope, vf z)
+/* log(1 + u) for 0 <= u <= 1 within 2 ulp: 2 artanh(u / (2 + u)), a series in the square of its
+ * argument. */
+VEC_INLINE vf vf_log1p(vf u)
+{
+    const vf s = u / (vf_set1(2.0f) + u);
+    const vf s2 = s * s;
+    vf q = vf_set1(0x1.f1aeep-4f);
+    q = vf_fma(q, s2, vf_set1(0x1.b6d6a4p-4f));
+    q = vf_fma(q, s2, vf_set1(0x1.250972p-3f));
+    q = vf_fma(q, s2, vf_set1(0x1.9996a8p-3f));
+    q = vf_fma(q, s2, vf_set1(0x1.555558p-2f));
+    return vf_fma(s * s2, q + q, s + s);
+}
+
+/* log(1 + e^x), written so that neither tail loses its digits. */
+VEC_INLINE vf vf_softplus(vf x)
 {
     const vf zero = vf_set1(0.0f);
+    const vf tail = vf_log1p(vf_exp(zero - vf_abs(x)));
+    return vm_select(vf_greater(zero, x), tail, x + tail);
+}
+
+/* erf(x) for 0 <= x <= 1. */
+VEC_INLINE vf vf_erf_small(vf x)
+{
+    const vf x2 = x * x;
+    vf p = vf_set1(0x1.496a5cp-14f);
+    p = vf_fma(p, x2, vf_set1(-0x1.a3f712p-11f));
+    p = vf_fma(p, x2, vf_set1(0x1.5405b4p-8f));
+    p = vf_fma(p, x2, vf_set1(-0x1.b7f90ep-6f));
+    p = vf_fma(p, x2, vf_set1(0x1.ce2cf8p-4f));
+    p = vf_fma(p, x2, vf_set1(-0x1.81273ep-2f));
+    p = vf_fma(p, x2, vf_set1(0x1.20dd74p+0f));
+    return x * p;
+}
+
+/* erfc(x) for x >= 1 (0 from 10.2 on): e^(-x^2) times a polynomial in 1 / (1 + 0.4 x). The square
+ * is split, because e^ of it would multiply its rounding error by up to 100. */
+VEC_INLINE vf vf_erfc_large(vf x)
+{
+    x = vf_clamp(x, 0.0f, 10.2f);
+    const vf t = vf_set1(1.0f) / vf_fma(x, vf_set1(0.4f), vf_set1(1.0f));
+    const vf square = x * x;
+    const vf rest = vf_fma(x, x, vf_set1(0.0f) - square);
+    vf p = vf_set1(0x1.3174f4p-6f);
+    p = vf_fma(p, t, vf_set1(-0x1.7befccp-3f));
+    p = vf_fma(p, t, vf_set1(0x1.698378p-2f));
+    p = vf_fma(p, t, vf_set1(-0x1.670d7ap-4f));
+    p = vf_fma(p, t, vf_set1(0x1.0e517cp-2f));
+    p = vf_fma(p, t, vf_set1(0x1.74cb74p-3f));
+    p = vf_fma(p, t, vf_set1(0x1.d7167cp-3f));
+    p = vf_fma(p, t, vf_set1(0x1.cd55ccp-3f));
+    p = vf_fma(p, t, vf_set1(0x1.1cdfe8p-16f));
+    const vf e = vf_exp(vf_set1(0.0f) - square);
+    return vf_fma(vf_set1(0.0f) - rest, e, e) * p;
+}
+
+/* The standard normal distribution at z, from the nearer tail. */
+VEC_INLINE vf vf_normal_cdf(vf z)
+{
+    const vf half = vf_set1(0.5f), one = vf_set1(1.0f);
+    const vf x = vf_abs(z) * vf_set1(0x1.6a09e6p-1f);
+    const vm negative = vf_greater(vf_set1(0.0f), z);
+    const vf small = half * vf_erf_small(x);
+    const vf tail = half * vf_erfc_large(x);
+    const vf near = vm_select(negative, half - small, half + small);
+    return vm_select(vf_greater(x, one), vm_select(negative, tail, one - tail), near);
+}
+
+/* z tanh(log(1 + e^z)) as a quotient in e^-|z|, which needs no logarithm. */
+VEC_INLINE vf vf_mish(vf z)
+{
+    const vf zero = vf_set1(0.0f), two = vf_set1(2.0f);
+    const vf e = vf_exp(zero - vf_abs(z));
+    const vm negative = vf_greater(zero, z);
+    const vf above = vm_select(negative, vf_fma(e, e, two * e), vf_fma(two, e, vf_set1(1.0f)));
+    const vf below = above + vm_select(negative, two, two * e * e);
+    return z * (above / below);
+}
+
+/* min(max(z, low), high) as ONNX nests them: NaN stays, and high wins where the bounds cross. */
+VEC_INLINE vf vf_clip(vf z, vf low, vf high)
+{
+    z = vm_select(vf_greater(low, z), low, z);
+    return vm_select(vf_greater(z, high), high, z);
+}
+
+/* f(z) of the function; a and b hold this vector's constants (activation_constants), a the slopes
+ * of prelu. A new row of activation.def is a case here. */
+VEC_INLINE vf activation_vector(const enum activation_type type, vf a, vf b, vf z)
+{
+    const vf zero = vf_set1(0.0f), one = vf_set1(1.0f);
     switch (type) {
     case ACTIVATION_relu:
         return vf_max(zero, z);
+    case ACTIVATION_relu6:
+    case ACTIVATION_clip:
+        return vf_clip(z, a, b);
     case ACTIVATION_leaky_relu:
     case ACTIVATION_prelu:
-        return vm_select(vf_greater(zero, z), slope * z, z);
+    case ACTIVATION_rrelu:
+        return vm_select(vf_greater(zero, z), a * z, z);
     case ACTIVATION_elu:
-        return vm_select(vf_greater(zero, z), slope * vf_expm1(z), z);
+        return vm_select(vf_greater(zero, z), a * vf_expm1(z), z);
+    case ACTIVATION_selu:
+        return b * vm_select(vf_greater(zero, z), a * vf_expm1(z), z);
+    case ACTIVATION_celu:
+        return vm_select(vf_greater(zero, z), a * vf_expm1(z / a), z);
+    case ACTIVATION_thresholded_relu:
+        return vm_select(vf_greater(z, a), z, zero);
+    case ACTIVATION_shifted_relu:
+        return vf_max(a, z);
+    case ACTIVATION_squared_relu:
+        return vf_max(zero, z) * vf_max(zero, z);
+    case ACTIVATION_gelu:
+        return z * vf_normal_cdf(z);
+    case ACTIVATION_gelu_tanh:
+        return z * vf_sigmoid(vf_set1(0x1.988454p+0f) * vf_fma(z * z * z, vf_set1(0.044715f), z));
+    case ACTIVATION_silu:
+        return z * vf_sigmoid(z);
+    case ACTIVATION_mish:
+        return vf_mish(z);
+    case ACTIVATION_hard_swish:
+        return z * vf_clip(vf_fma(z, vf_set1(0x1.555556p-3f), vf_set1(0.5f)), zero, one);
+    case ACTIVATION_softplus:
+        return vf_softplus(z);
+    case ACTIVATION_hard_sigmoid:
+        return vf_clip(vf_fma(a, z, b), zero, one);
     case ACTIVATION_sigmoid:
         return vf_sigmoid(z);
     case ACTIVATION_tanh:
@@ -106,8 +221,8 @@ struct activate_tile {
     size_t y_stride;
     uint8_t *bits; /* NULL for none */
     size_t bits_stride;
-    const float *slope; /* of column 0; NULL: parameter is everyone's */
-    float parameter;
+    const float *slope; /* of column 0; NULL: constants[0] is everyone's */
+    float constants[2], threshold;
     struct tally tally; /* already at column 0; .active NULL for none */
 };
 
@@ -173,17 +288,17 @@ VEC_INLINE void activate_columns(const enum activation_type type, const int coun
 {
     const struct activate_tile t =
         *tile; /* its own copy: the bytes of bits alias everything else */
-    const vf zero = vf_set1(0.0f);
+    const vf zero = vf_set1(0.0f), b = vf_set1(t.constants[1]), threshold = vf_set1(t.threshold);
     for (size_t j = 0; j < t.width; j += VEC_LANES) {
-        const vf slope = t.slope ? vf_load(t.slope + j) : vf_set1(t.parameter);
+        const vf a = t.slope ? vf_load(t.slope + j) : vf_set1(t.constants[0]);
         struct column_counts counts;
         if (counted)
             counts = load_counts(full, magnitude, &t.tally, j);
         for (size_t r = 0; r < t.rows; r++) {
             float *y = t.y + r * t.y_stride + j;
             const vf z = vf_load(y);
-            const vf h = activation_vector(type, slope, z);
-            const vm active = vf_greater(z, zero);
+            const vf h = activation_vector(type, a, b, z);
+            const vm active = vf_greater(z, threshold);
             vf_store(y, h);
             if (t.bits)
                 vm_store_bits(t.bits + r * t.bits_stride + j / 8, active);
@@ -231,20 +346,20 @@ static void activate(const struct activation *activation, size_t first, size_t r
                      float *y, size_t y_stride, uint8_t *bits, size_t bits_stride,
                      const struct tally *tally)
 {
-    const struct activate_tile tile = {.rows = rows,
-                                       .width = width,
-                                       .y = y,
-                                       .y_stride = y_stride,
-                                       .bits = bits,
-                                       .bits_stride = bits_stride,
-                                       .slope =
-                                           activation->slope ? activation->slope + first : NULL,
-                                       .parameter = activation->parameter,
-                                       .tally = tally_at(tally, first)};
+    struct activate_tile tile = {.rows = rows,
+                                 .width = width,
+                                 .y = y,
+                                 .y_stride = y_stride,
+                                 .bits = bits,
+                                 .bits_stride = bits_stride,
+                                 .slope = activation->slope ? activation->slope + first : NULL,
+                                 .threshold = activation_threshold(activation),
+                                 .tally = tally_at(tally, first)};
+    activation_constants(activation, tile.constants);
     switch (activation->type) {
-#define ACTIVATION(name, onnx_op, trait, parameter, fallback) \
-    case ACTIVATION_##name:                                   \
-        activate_level(ACTIVATION_##name, &tile);             \
+#define ACTIVATION(name, onnx_op, trait, first, first_default, second, second_default) \
+    case ACTIVATION_##name:                                                            \
+        activate_level(ACTIVATION_##name, &tile);                                      \
         break;
 #include "activation.def"
 #undef ACTIVATION

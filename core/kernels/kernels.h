@@ -55,11 +55,26 @@ struct kernels {
                      float *y, size_t y_stride, uint8_t *bits, size_t bits_stride,
                      const struct tally *tally);
 
+    /* y[width] = a + b, width a multiple of 16; y may be either. */
+    void (*add)(size_t width, const float *a, const float *b, float *y);
+
+    /* Channel by channel over the taps of a window, in their order, x[t] and weights[t] pointing at
+     * width channels (a multiple of 16): y = the chain bias + x[t] * weights[t]; the largest x[t],
+     * NaN if there is one; their sum divided by divisor. y overlaps nothing. */
+    void (*depthwise)(size_t width, size_t taps, const float *const *x, const float *const *weights,
+                      const float *bias, float *y);
+    void (*max)(size_t width, size_t taps, const float *const *x, float *y);
+    void (*average)(size_t width, size_t taps, const float *const *x, float divisor, float *y);
+
     /* y[rows, n] = softmax(x[rows, n]) over each row: exp(x - max) summed in 16 lanes (column mod
      * 16, each in increasing order), the lanes folded in halves. A row with NaN or with +inf
      * becomes NaN throughout. y may be x. */
     void (*softmax)(size_t rows, size_t n, const float *x, size_t x_stride, float *y,
                     size_t y_stride);
+
+    /* y[rows, n] = (x - max) - log of the same sum. */
+    void (*log_softmax)(size_t rows, size_t n, const float *x, size_t x_stride, float *y,
+                        size_t y_stride);
 };
 
 /* The kernels of that name, or the best usable ones for "auto"; NULL with a message when this

@@ -6,6 +6,7 @@
 #include "eltwise.h"
 #include "gemm.h"
 #include "gemv.h"
+#include "pool.h"
 #include "reduce.h"
 
 #define KERNELS_JOIN2(a, b) a##b
@@ -21,5 +22,10 @@ const struct kernels KERNELS_JOIN(kernels_, KERNELS_ISA) = {
     .gemv = gemv,
     .nonzero = nonzero,
     .activate = activate,
+    .add = add,
+    .depthwise = depthwise,
+    .max = max,
+    .average = average,
     .softmax = softmax,
+    .log_softmax = log_softmax,
 };

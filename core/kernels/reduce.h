@@ -35,28 +35,41 @@ static void exp_lanes(const float *x, size_t count, float max, float *y)
         vf_store(y + i, vf_exp(vf_load(t + i)));
 }
 
-static void softmax_row(size_t n, const float *x, float *y)
+/* e^(x - max) of a row into y, unless it is NULL; their sum. */
+static float exp_row(size_t n, const float *x, float max, float *y)
 {
     float sums[REDUCE_LANES] = {0};
-    const float max = row_max(x, n);
     for (size_t c = 0; c < n; c += REDUCE_LANES) {
         float e[REDUCE_LANES];
         size_t count = n - c < REDUCE_LANES ? n - c : REDUCE_LANES;
         exp_lanes(x + c, count, max, e);
         for (size_t i = 0; i < REDUCE_LANES; i++)
             sums[i] += e[i];
-        memcpy(y + c, e, count * sizeof *e);
+        if (y)
+            memcpy(y + c, e, count * sizeof *e);
     }
-    const float sum = fold_sum(sums);
-    for (size_t i = 0; i < n; i++)
-        y[i] /= sum;
+    return fold_sum(sums);
 }
 
 static void softmax(size_t rows, size_t n, const float *x, size_t x_stride, float *y,
                     size_t y_stride)
 {
-    for (size_t r = 0; r < rows; r++)
-        softmax_row(n, x + r * x_stride, y + r * y_stride);
+    for (size_t r = 0; r < rows; r++, x += x_stride, y += y_stride) {
+        const float sum = exp_row(n, x, row_max(x, n), y);
+        for (size_t i = 0; i < n; i++)
+            y[i] /= sum;
+    }
+}
+
+static void log_softmax(size_t rows, size_t n, const float *x, size_t x_stride, float *y,
+                        size_t y_stride)
+{
+    for (size_t r = 0; r < rows; r++, x += x_stride, y += y_stride) {
+        const float max = row_max(x, n);
+        const float log_sum = (float)__builtin_log((double)exp_row(n, x, max, NULL));
+        for (size_t i = 0; i < n; i++)
+            y[i] = (x[i] - max) - log_sum;
+    }
 }
 
 #endif

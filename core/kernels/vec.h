@@ -77,6 +77,10 @@ VEC_INLINE vm vf_greater(vf a, vf b)
 {
     return _mm512_cmp_ps_mask(a, b, _CMP_GT_OQ);
 }
+VEC_INLINE vm vf_is_nan(vf a)
+{
+    return _mm512_cmp_ps_mask(a, a, _CMP_UNORD_Q);
+}
 VEC_INLINE vf vm_select(vm mask, vf yes, vf no)
 {
     return _mm512_mask_blend_ps(mask, no, yes);
@@ -110,7 +114,7 @@ VEC_INLINE vd vd_add(vd sum, vf a)
 /* Whether any lane is NaN. */
 VEC_INLINE int vf_any_nan(vf a)
 {
-    return _mm512_cmp_ps_mask(a, a, _CMP_UNORD_Q) != 0;
+    return vf_is_nan(a) != 0;
 }
 /* Lists the lanes of x[VEC_LANES] that are not zero, NaN included: first + lane and the number.
  * Returns how many; index and value have room for all lanes. */
@@ -151,6 +155,10 @@ VEC_INLINE vm vf_greater(vf a, vf b)
 {
     return _mm256_cmp_ps(a, b, _CMP_GT_OQ);
 }
+VEC_INLINE vm vf_is_nan(vf a)
+{
+    return _mm256_cmp_ps(a, a, _CMP_UNORD_Q);
+}
 VEC_INLINE vf vm_select(vm mask, vf yes, vf no)
 {
     return _mm256_blendv_ps(no, yes, mask);
@@ -180,7 +188,7 @@ VEC_INLINE vd vd_add(vd sum, vf a)
 }
 VEC_INLINE int vf_any_nan(vf a)
 {
-    return _mm256_movemask_ps(_mm256_cmp_ps(a, a, _CMP_UNORD_Q)) != 0;
+    return _mm256_movemask_ps(vf_is_nan(a)) != 0;
 }
 
 #else
@@ -213,6 +221,10 @@ VEC_INLINE vf vf_fma(vf a, vf b, vf c)
 VEC_INLINE vm vf_greater(vf a, vf b)
 {
     return a > b;
+}
+VEC_INLINE vm vf_is_nan(vf a)
+{
+    return a != a;
 }
 VEC_INLINE vf vm_select(vm mask, vf yes, vf no)
 {

@@ -37,7 +37,7 @@ void describe_layers(struct text *text, const struct model *model)
                     op_kind(node->op), node->k, node->n);
         activation_write(text, &node->activation);
         text_format(text, ",\"parameters\":%zu,\"mflops\":", node_parameters(node));
-        text_double(text, 2e-6 * (double)node_macs(node));
+        text_double(text, 2e-6 * (double)node_macs(&model->graph, node));
         text_put(text, "}");
     }
     text_put(text, "]");

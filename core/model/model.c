@@ -58,10 +58,10 @@ enum status model_set_activation(struct model *model, const char *layer,
     size_t found = 0;
     for (size_t i = 0; i < model->graph.node_count; i++) {
         struct node *node = &model->graph.nodes[i];
-        bool named = strcmp(node->name, layer) == 0 && node->op != OP_softmax;
+        bool named = strcmp(node->name, layer) == 0 && op_has_units(node->op);
         if (!named && !(all && activation_counted(&node->activation)))
             continue;
-        if (activation.type == ACTIVATION_softmax)
+        if (activation.type == ACTIVATION_softmax || activation.type == ACTIVATION_log_softmax)
             return error_set(error, STATUS_UNSUPPORTED, "softmax cannot replace an activation");
         node->activation = activation;
         found++;
@@ -89,7 +89,8 @@ static void digest_activations(struct sha256_ctx *hash, const struct graph *grap
         const char *type = activation_info(node->activation.type)->name;
         sha256_update(hash, strlen(node->name) + 1, (const uint8_t *)node->name);
         sha256_update(hash, strlen(type) + 1, (const uint8_t *)type);
-        sha256_update(hash, sizeof(float), (const uint8_t *)&node->activation.parameter);
+        sha256_update(hash, sizeof node->activation.parameters,
+                      (const uint8_t *)node->activation.parameters);
         if (node->activation.slope)
             sha256_update(hash, node->n * sizeof(float), (const uint8_t *)node->activation.slope);
     }
@@ -182,8 +183,9 @@ size_t model_weight_bytes(const struct model *model)
     size_t bytes = 0;
     for (size_t i = 0; i < model->graph.node_count; i++) {
         const struct node *node = &model->graph.nodes[i];
-        if (node->op == OP_dense)
-            bytes += (node->k + 1) * panel_padded(node->n) * sizeof(float);
+        if (node->panels)
+            bytes +=
+                (node->k + 1) * panel_padded(node->n / node->groups) * node->groups * sizeof(float);
     }
     return bytes;
 }

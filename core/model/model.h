@@ -24,7 +24,7 @@ enum {
 struct port {
     const char *name;
     size_t rank;
-    int64_t dims[TENSOR_RANK_MAX]; /* dims[0] is -1: the batch */
+    int64_t dims[TENSOR_RANK_MAX]; /* dims[0] is -1, the batch, unless the model is whole */
     size_t features;               /* the product of the others */
     const float *min, *max;    /* [features] declared range of an input; NULL when not declared */
     const char *const *labels; /* [features] of an output; NULL when not declared */
@@ -38,6 +38,8 @@ struct model {
     struct graph graph;
     struct plan plan;
     struct port inputs[GRAPH_IO_MAX], outputs[GRAPH_IO_MAX];
+    bool whole; /* the file fixes the batch and does something to it: a row is a run of the file,
+                   and the first dimension of its ports one of the row's */
     size_t max_batch_rows; /* 0: not configured */
     enum stats_level level;
 };

@@ -1,42 +1,194 @@
-/* onnx_import: what the files of the ONNX reader share. */
+/* onnx_import: what the files of the ONNX reader share.
+ *
+ * The importer walks the nodes of the file in order. Each name stands for an operand: a constant
+ * tensor, known now, or a value of the graph. Nodes whose inputs are all constant are computed at
+ * once (onnx_fold.c); the others become nodes of the graph.
+ *
+ * The first axis of every value is the batch and not part of its shape here. A file whose batch is
+ * fixed, and whose nodes do something to that axis, is imported whole: then its values have all
+ * their axes, and one "row" is one run of the file. */
 #ifndef RELUD_ONNX_IMPORT_H
 #define RELUD_ONNX_IMPORT_H
 
 #include "model.h"
 #include "onnx.pb-c.h"
 
+/* In an int64 constant: the batch, whatever it will be. No file has this number by chance. */
+#define ONNX_BATCH (INT64_MIN + 0x5ca1ab1e)
+
 /* What a name stands for in the ONNX graph. */
 struct operand {
-    bool defined;                      /* false: only mentioned so far */
-    const char *name;                  /* of a constant */
-    const Onnx__TensorProto *constant; /* NULL: a value of the graph */
-    bool initializer;                  /* the constant is one, so its name was given by a person */
-    uint32_t value;
-    size_t rank;
-    int64_t dims[TENSOR_RANK_MAX]; /* of a value: dims[0] is -1 */
-    size_t uses; /* nodes and graph outputs that read it, under any of its names */
+    const char *name;
+    bool defined;     /* by an initializer, an input or an imported node */
+    bool initializer; /* a constant that is one, so that its name was given by a person */
+    bool is_constant;
+    struct tensor tensor; /* of a constant */
+    uint32_t value;       /* of the others */
+    size_t uses;          /* nodes and graph outputs that read it, under any of its names */
 };
 
-struct importer;
+enum { LAYOUT_COUNT = LAYOUT_CHANNELS_LAST + 1 };
+
+struct importer {
+    struct model *model;
+    struct arena *scratch; /* for what only the import needs */
+    const Onnx__GraphProto *proto;
+    struct hsearch_data *names; /* name -> struct operand */
+    struct operand *operands;
+    size_t operand_count, operand_capacity;
+    uint32_t (*converted)[LAYOUT_COUNT]; /* by value: the same in that layout, padded; 0 for none */
+    int64_t opset;
+    int64_t batch; /* the rows the file fixes the batch to, -1 when it leaves them open */
+    bool whole;    /* the batch is an axis like the others */
+    bool *mixes;   /* set when a node does something to the batch, for which whole is needed */
+};
 
 /* Imports one node. */
 typedef enum status import_function(struct importer *importer, const Onnx__NodeProto *node,
                                     struct error *error);
 
-/* The importer of that operator and the inputs it needs at least; NULL when there is none. */
-import_function *onnx_op_importer(const char *op_type, size_t *inputs);
+/* An operator relud imports. */
+struct onnx_op {
+    const char *op_type;
+    import_function *import;
+    size_t inputs; /* at least */
+};
+
+/* NULL when there is none of that name. */
+const struct onnx_op *onnx_op_named(const char *op_type);
+
+/* The importers */
+#define ONNX_OP(op, import, inputs) import_function import;
+#include "onnx_ops.def"
+#undef ONNX_OP
+import_function import_activation;
+
+/* Whether all inputs of node are constants, so that it is computed now; its outputs are constants
+ * then. */
+bool onnx_foldable(struct importer *importer, const Onnx__NodeProto *node);
+import_function onnx_fold;
+import_function onnx_fold_floats;
+
+/* Checks the dimensions of a constant that is being computed, and makes room for its numbers. */
+enum status onnx_fold_room(struct importer *importer, struct tensor *result, void **data,
+                           struct error *error);
+
+/* Operands (onnx_operand.c) */
+
+/* Enters every name of the file and counts its uses. */
+enum status importer_open(struct importer *importer, struct error *error);
+void importer_close(struct importer *importer);
+
+/* The operand of that name, NULL when nothing has defined it yet. */
+struct operand *importer_find(struct importer *importer, const char *name);
 
 /* The operand of input i of node, NULL when the node has none there. */
 struct operand *importer_operand(struct importer *importer, const Onnx__NodeProto *node, size_t i);
 
-/* Makes output 0 of node stand for operand, which may be a copy of one that has a name already. */
-enum status importer_define(struct importer *importer, const Onnx__NodeProto *node,
+/* Makes name stand for operand, a new one or a copy of one that has a name already. */
+enum status importer_enter(struct importer *importer, const char *name, struct operand operand,
+                           struct error *error);
+
+/* The same for output i of node; nothing when it has no such output. */
+enum status importer_define(struct importer *importer, const Onnx__NodeProto *node, size_t i,
                             struct operand operand, struct error *error);
+enum status importer_define_value(struct importer *importer, const Onnx__NodeProto *node, size_t i,
+                                  uint32_t value, struct error *error);
 
-struct graph *importer_graph(struct importer *importer);
+/* Input i as a constant of that type; what names it in the message. */
+enum status importer_constant(struct importer *importer, const Onnx__NodeProto *node, size_t i,
+                              const char *what, enum dtype dtype, struct tensor *tensor,
+                              struct error *error);
 
-/* The rows the file fixes the batch to, -1 when it leaves them open. */
-int64_t importer_batch(const struct importer *importer);
+/* Whole numbers that old operator sets have as an attribute and newer ones as input i; no numbers
+ * when there is neither. */
+struct ints {
+    const int64_t *numbers;
+    size_t count;
+};
+enum status importer_ints(struct importer *importer, const Onnx__NodeProto *node, size_t i,
+                          const char *name, struct ints *ints, struct error *error);
+
+/* UNSUPPORTED: node does something to the batch. */
+enum status importer_mixes(struct importer *importer, struct error *error);
+
+/* An axis as the file counts them (negative ones from the end) as an axis of a value of that rank.
+ * UNSUPPORTED when it is the batch. */
+enum status importer_axis(struct importer *importer, int64_t axis, size_t rank, size_t *of_row,
+                          struct error *error);
+
+/* Values (onnx_value.c) */
+
+/* Input i as a value; a float constant becomes one, with all its axes. */
+enum status importer_value(struct importer *importer, const Onnx__NodeProto *node, size_t i,
+                           uint32_t *value, struct error *error);
+
+/* A constant as a value of that shape, which has as many elements. */
+enum status importer_constant_value(struct importer *importer, const struct tensor *tensor,
+                                    const struct shape *shape, uint32_t *value,
+                                    struct error *error);
+
+/* Input i as an image [channels, spatial…], channels last and padded; its shape. */
+enum status importer_image(struct importer *importer, const Onnx__NodeProto *node, size_t i,
+                           uint32_t *value, struct shape *shape, struct error *error);
+
+/* The node that makes input i, when nothing but the node at hand reads it and it is of that op and
+ * has no activation yet; NULL otherwise. */
+struct node *importer_sole_producer(struct importer *importer, const Onnx__NodeProto *node,
+                                    size_t i, enum op op);
+
+/* The same, for any op that ends with an epilogue over weights: dense, conv, depthwise. */
+struct node *importer_linear_producer(struct importer *importer, const Onnx__NodeProto *node,
+                                      size_t i);
+
+/* The same value in that layout; and with the padding that kernels read. Itself where it is so
+ * already. */
+enum status importer_layout(struct importer *importer, uint32_t value, enum layout layout,
+                            uint32_t *as, struct error *error);
+enum status importer_padded(struct importer *importer, uint32_t value, enum layout layout,
+                            uint32_t *as, struct error *error);
+
+/* The same numbers under another shape of as many; with the axes in another order. */
+enum status importer_reshape(struct importer *importer, uint32_t value, const struct shape *shape,
+                             uint32_t *as, struct error *error);
+enum status importer_transpose(struct importer *importer, uint32_t value, const size_t *axes,
+                               uint32_t *as, struct error *error);
+
+/* Adds a node to the graph, called <op>_<index> when it has no name. */
+enum status importer_make(struct importer *importer, struct node node, const uint32_t *inputs,
+                          const struct shape *shape, enum layout layout, uint32_t *value,
+                          struct error *error);
+
+/* The same, and makes output 0 of the ONNX node stand for what it makes. */
+enum status importer_add(struct importer *importer, const Onnx__NodeProto *proto, struct node node,
+                         const uint32_t *inputs, const struct shape *shape, enum layout layout,
+                         struct error *error);
+
+/* The same for a node that makes an image, which importer_image() gave its input. */
+enum status importer_add_image(struct importer *importer, const Onnx__NodeProto *proto,
+                               struct node node, const uint32_t *inputs, const struct shape *shape,
+                               struct error *error);
+
+/* The layer's name by the rules of API.md; weight is the operand of its weights, NULL for none.
+ * NULL without memory. */
+const char *importer_layer_name(struct importer *importer, const Onnx__NodeProto *node,
+                                const struct operand *weight);
+
+/* Copies (onnx_move.c) */
+
+/* A move of all of from into a value to of the same shape. */
+struct move move_same(const struct value *from, const struct value *to);
+
+/* The same copies in an order that is quick: fewer dimensions, the shortest strides last. */
+void move_settle(struct move *move);
+
+/* A node of copies; elements no move reaches become *fill, unless it is NULL. */
+enum status importer_make_moves(struct importer *importer, const char *name,
+                                const struct move *moves, size_t move_count, const uint32_t *inputs,
+                                size_t input_count, const float *fill, const struct shape *shape,
+                                enum layout layout, uint32_t *value, struct error *error);
+
+/* Attributes and tensors (onnx_tensor.c) */
 
 /* Attributes by name, or the fallback when node has none of that name; INVALID when it has another
  * type. */
@@ -46,9 +198,13 @@ enum status onnx_attribute_int(const Onnx__NodeProto *node, const char *name, in
                                int64_t *value, struct error *error);
 const Onnx__AttributeProto *onnx_attribute(const Onnx__NodeProto *node, const char *name);
 
-/* Reads tensor as float32 or int64: *tensor borrows the message's memory. Refused unless type,
- * shape and bytes agree. */
-enum status onnx_tensor(const Onnx__TensorProto *proto, enum dtype dtype, struct tensor *tensor,
+/* Whether a text attribute says text. */
+bool onnx_attribute_says(const Onnx__AttributeProto *attribute, const char *text);
+
+/* Reads a tensor as float32 (half and double precision are converted) or int64 (int32 and bool
+ * are): *tensor borrows the message's memory or lies in arena. Refused unless type, shape and bytes
+ * agree. */
+enum status onnx_tensor(struct arena *arena, const Onnx__TensorProto *proto, struct tensor *tensor,
                         struct error *error);
 
 #endif

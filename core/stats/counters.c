@@ -186,7 +186,7 @@ void counters_add(struct counters *into, const struct tally *tallies, uint64_t r
         struct layer_counters *layer = &into->layers[i];
         const struct tally *tally = &tallies[i];
         size_t units = into->plan->layers[i].units;
-        layer->observations += rows;
+        layer->observations += rows * into->plan->layers[i].positions;
         layer->nonfinite += *tally->nonfinite;
         add_active(layer->active, tally->active, units);
         if (tally->sum) {

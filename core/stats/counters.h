@@ -19,7 +19,7 @@ const char *stats_level_name(enum stats_level level);
 bool stats_level_named(enum stats_level *level, const char *name);
 
 struct layer_counters {
-    uint64_t observations; /* rows seen; every unit was observed in each */
+    uint64_t observations; /* of each unit: rows x positions */
     uint64_t nonfinite;    /* outputs that were NaN or infinite */
     uint64_t *active; /* [units] observations in which the unit was active; NULL at level off */
     double *sum;      /* [units] of finite outputs; NULL below level full */

@@ -143,7 +143,8 @@ static enum status allocate_results(struct infer *infer, struct error *error)
     size_t features = 0;
     for (size_t i = 0; i < infer->model->graph.output_count; i++)
         features += infer->model->outputs[i].features;
-    size_t row_bytes = words * sizeof(uint64_t) + (features + plan->layer_count) * sizeof(float);
+    size_t row_bytes =
+        words * sizeof(uint64_t) + (features + 2 * plan->layer_count) * sizeof(float);
     infer->results = malloc(row_bytes * job->rows + 1);
     if (!infer->results)
         return error_set(error, STATUS_OUT_OF_MEMORY, "no memory left for %zu rows", job->rows);
@@ -155,6 +156,7 @@ static enum status allocate_results(struct infer *infer, struct error *error)
         y += infer->model->outputs[i].features * job->rows;
     }
     job->active = infer->stats == INFER_NONE || infer->raw_reply ? NULL : (uint32_t *)(void *)y;
+    job->fired = (uint32_t *)(void *)y + plan->layer_count * job->rows;
     return STATUS_OK;
 }
 

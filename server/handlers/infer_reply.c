@@ -94,18 +94,15 @@ static void write_active_units(struct text *text, const struct layer *layer, con
     text_put(text, "]");
 }
 
-static uint64_t write_active(struct text *text, const uint32_t *active, size_t rows)
+static void write_active(struct text *text, const uint32_t *active, size_t rows)
 {
-    uint64_t sum = 0;
     text_put(text, ",\"active\":[");
     for (size_t r = 0; r < rows; r++) {
         if (r)
             text_put(text, ",");
         text_u64(text, active[r]);
-        sum += active[r];
     }
     text_put(text, "]");
-    return sum;
 }
 
 static void write_sparsity(struct text *text, uint64_t active, uint64_t observed)
@@ -114,7 +111,7 @@ static void write_sparsity(struct text *text, uint64_t active, uint64_t observed
     text_float(text, observed ? (float)(1 - (double)active / (double)observed) : NAN);
 }
 
-/* One layer; adds its active and observed units to the sums. */
+/* One layer; adds its active and all its observations to the sums. */
 static void write_layer(struct text *text, const struct infer *infer, size_t index,
                         const uint64_t *bits, uint64_t sums[2])
 {
@@ -126,8 +123,10 @@ static void write_layer(struct text *text, const struct infer *infer, size_t ind
     text_put(text, activation_info(layer->node->activation.type)->name);
     text_put(text, "\",\"units\":");
     text_u64(text, layer->units);
-    uint64_t active = write_active(text, infer->job.active + index * rows, rows);
-    uint64_t observed = (uint64_t)rows * layer->units;
+    write_active(text, infer->job.active + index * rows, rows);
+    uint64_t active = 0, observed = (uint64_t)rows * layer->units * layer->positions;
+    for (size_t r = 0; r < rows; r++)
+        active += infer->job.fired[index * rows + r];
     text_put(text, ",");
     write_sparsity(text, active, observed);
     if (bits)

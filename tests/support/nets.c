@@ -10,7 +10,7 @@ void net_init(struct net *net, uint64_t seed)
 {
     *net = (struct net){.random = {seed}};
     arena_init(&net->arena, SIZE_MAX / 2);
-    cr_assert(graph_init(&net->graph, &net->arena, NET_NODES_MAX, NULL) == STATUS_OK);
+    cr_assert(graph_init(&net->graph, &net->arena, NET_NODES_MAX, 0, NULL) == STATUS_OK);
 }
 
 void net_free(struct net *net)
@@ -29,15 +29,20 @@ struct activation net_parse(const char *text)
 uint32_t net_input(struct net *net, size_t features)
 {
     uint32_t value;
-    cr_assert(graph_add_input(&net->graph, "x", features, &value, NULL) == STATUS_OK);
+    const struct shape shape = shape_flat(features);
+    cr_assert(graph_add_input(&net->graph, "x", &shape, &value, NULL) == STATUS_OK);
     return value;
 }
 
-static uint32_t add_node(struct net *net, struct node node)
+static uint32_t add_node(struct net *net, struct node node, uint32_t input)
 {
     uint32_t value;
     struct error error;
-    cr_assert(graph_add_node(&net->graph, node, &value, &error) == STATUS_OK, "%s", error.message);
+    const struct shape shape = shape_flat(node.n);
+    node.input_count = 1;
+    cr_assert(graph_add_node(&net->graph, node, &input, &shape, LAYOUT_PLAIN, &value, &error) ==
+                  STATUS_OK,
+              "%s", error.message);
     return value;
 }
 
@@ -59,25 +64,29 @@ uint32_t net_dense(struct net *net, uint32_t input, size_t n, const char *activa
     float *padded_bias = arena_alloc(&net->arena, panel_padded(n), sizeof *padded_bias);
     panel_pack(panels, k, n, weights, n, 1, 1.0f);
     memcpy(padded_bias, bias, n * sizeof *bias);
-    return add_node(net, (struct node){.op = OP_dense,
-                                       .name = "dense",
-                                       .input = input,
-                                       .k = k,
-                                       .n = n,
-                                       .activation = net_parse(activation),
-                                       .panels = panels,
-                                       .bias = padded_bias});
+    return add_node(net,
+                    (struct node){.op = OP_dense,
+                                  .name = "dense",
+                                  .k = k,
+                                  .n = n,
+                                  .groups = 1,
+                                  .activation = net_parse(activation),
+                                  .panels = panels,
+                                  .bias = padded_bias},
+                    input);
 }
 
 static uint32_t add_same_size(struct net *net, enum op op, uint32_t input, const char *activation)
 {
     const size_t n = net->graph.values[input].features;
-    return add_node(net, (struct node){.op = op,
-                                       .name = op_kind(op),
-                                       .input = input,
-                                       .k = n,
-                                       .n = n,
-                                       .activation = net_parse(activation)});
+    return add_node(net,
+                    (struct node){.op = op,
+                                  .name = op_kind(op),
+                                  .k = n,
+                                  .n = n,
+                                  .groups = 1,
+                                  .activation = net_parse(activation)},
+                    input);
 }
 
 uint32_t net_activation(struct net *net, uint32_t input, const char *activation)
@@ -120,17 +129,20 @@ void net_session(struct session *session, const struct net *net, const struct ke
 
 void session_run_rows(struct session *session, const float *x, size_t rows)
 {
-    const struct graph *graph = session->plan->graph;
-    session_bind(session, 0, x, graph->values[graph->inputs[0]].features);
+    session_bind(session, 0, x);
     session_begin(session, rows);
     cr_assert(session_advance(session, UINT64_MAX));
 }
 
 const float *session_row(const struct session *session, size_t i, size_t row)
 {
-    size_t stride;
-    const float *rows = session_output(session, i, &stride);
-    return rows + row * stride;
+    const struct graph *graph = session->plan->graph;
+    const uint32_t value = graph->outputs[i];
+    for (size_t in = 0; in < graph->input_count; in++)
+        if (graph->inputs[in] == value)
+            return session->inputs[in] + row * graph->values[value].features;
+    return session->memory + session->plan->offsets[value] * session->capacity +
+           row * value_row(&graph->values[value]);
 }
 
 float *random_rows(struct randoms *random, enum random_kind kind, size_t rows, size_t features)

@@ -270,16 +270,14 @@ void model_run(const struct model *model, const float *x, size_t rows, float *y)
 {
     struct session session;
     struct error error;
-    size_t stride;
     cr_assert(session_open(&session, &model->plan, kernels_select("auto", NULL), STATS_off, rows,
                            &error) == STATUS_OK,
               "%s", error.message);
-    session_bind(&session, 0, x, model->inputs[0].features);
+    session_bind(&session, 0, x);
     session_begin(&session, rows);
     cr_assert(session_advance(&session, UINT64_MAX));
-    const float *from = session_output(&session, 0, &stride);
     const size_t n = model->outputs[0].features;
     for (size_t row = 0; row < rows; row++)
-        memcpy(y + row * n, from + row * stride, n * sizeof *y);
+        session_output(&session, 0, row, y + row * n);
     session_close(&session);
 }

@@ -110,5 +110,6 @@ void reference_run(const struct graph *graph, const float *const *inputs, double
         for (size_t j = 0; j < graph->values[graph->inputs[i]].features; j++)
             values[graph->inputs[i]][j] = (double)inputs[i][j];
     for (size_t i = 0; i < graph->node_count; i++)
-        run_node(&graph->nodes[i], values[graph->nodes[i].input], values[graph->nodes[i].output]);
+        run_node(&graph->nodes[i], values[graph->nodes[i].inputs[0]],
+                 values[graph->nodes[i].output]);
 }

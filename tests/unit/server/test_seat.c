@@ -68,6 +68,7 @@ static void open_job(const struct fixture *f, struct job *job, size_t first, siz
     for (size_t i = 0; i < OUTPUTS; i++)
         job->y[i] = get(rows * f->model.outputs[i].features, sizeof(float));
     job->active = get(rows * layers_of(f), sizeof *job->active);
+    job->fired = get(rows * layers_of(f), sizeof *job->fired);
     job->bits = bits ? get(rows * all_words(f), sizeof *job->bits) : NULL;
 }
 
@@ -76,6 +77,7 @@ static void close_job(struct job *job)
     for (size_t i = 0; i < OUTPUTS; i++)
         free(job->y[i]);
     free(job->active);
+    free(job->fired);
     free(job->bits);
 }
 

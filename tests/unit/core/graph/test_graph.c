@@ -7,8 +7,10 @@
 static const char *add_named(struct net *net, const char *name)
 {
     uint32_t value;
-    const struct node node = {.op = OP_activation, .name = name, .k = 3, .n = 3};
-    cr_assert(graph_add_node(&net->graph, node, &value, NULL) == STATUS_OK);
+    const struct shape shape = shape_flat(3);
+    const struct node node = {.op = OP_activation, .name = name, .input_count = 1, .k = 3, .n = 3};
+    cr_assert(graph_add_node(&net->graph, node, net->graph.inputs, &shape, LAYOUT_PLAIN, &value,
+                             NULL) == STATUS_OK);
     return net->graph.nodes[net->graph.node_count - 1].name;
 }
 
@@ -48,7 +50,7 @@ Test(graph, nodes_know_their_values_and_values_their_nodes)
     const uint32_t y = net_dense(&net, x, 5, "relu");
     cr_assert(net.graph.values[x].producer == GRAPH_NODE_NONE);
     cr_assert(net.graph.values[y].producer == 0 && net.graph.values[y].features == 5);
-    cr_assert(net.graph.nodes[0].input == x && net.graph.nodes[0].output == y);
+    cr_assert(net.graph.nodes[0].inputs[0] == x && net.graph.nodes[0].output == y);
     cr_assert(net.graph.input_count == 1 && net.graph.inputs[0] == x);
     net_free(&net);
 }
@@ -62,8 +64,10 @@ Test(graph, has_room_for_so_many_nodes_and_no_more)
     net_input(&net, 3);
     for (size_t i = 0; i < NET_NODES_MAX; i++)
         add_named(&net, "a");
-    const struct node node = {.op = OP_activation, .name = "a", .k = 3, .n = 3};
-    cr_assert(graph_add_node(&net.graph, node, &value, &error) == STATUS_TOO_LARGE);
+    const struct shape shape = shape_flat(3);
+    const struct node node = {.op = OP_activation, .name = "a", .input_count = 1, .k = 3, .n = 3};
+    cr_assert(graph_add_node(&net.graph, node, net.graph.inputs, &shape, LAYOUT_PLAIN, &value,
+                             &error) == STATUS_TOO_LARGE);
     cr_assert(strstr(error.message, "at most 64 nodes") != NULL, "%s", error.message);
     net_free(&net);
 }
@@ -76,7 +80,8 @@ Test(graph, has_room_for_so_many_inputs_and_outputs_and_no_more)
     net_init(&net, 5);
     for (size_t i = 0; i < GRAPH_IO_MAX; i++)
         net_output(&net, net_input(&net, 3));
-    cr_assert(graph_add_input(&net.graph, "x", 3, &value, &error) == STATUS_TOO_LARGE);
+    const struct shape shape = shape_flat(3);
+    cr_assert(graph_add_input(&net.graph, "x", &shape, &value, &error) == STATUS_TOO_LARGE);
     cr_assert(graph_add_output(&net.graph, 0, &error) == STATUS_TOO_LARGE);
     cr_assert(strstr(error.message, "outputs") != NULL, "%s", error.message);
     net_free(&net);
@@ -85,12 +90,14 @@ Test(graph, has_room_for_so_many_inputs_and_outputs_and_no_more)
 Test(graph, counts_multiply_adds_and_parameters)
 {
     static const float slope[16] = {0};
+    struct value value = {.features = 10};
+    const struct graph graph = {.values = &value, .value_count = 1};
     struct node node = {.op = OP_dense, .k = 64, .n = 10};
-    cr_assert(node_macs(&node) == 640 && node_parameters(&node) == 650);
+    cr_assert(node_macs(&graph, &node) == 640 && node_parameters(&node) == 650);
     node.activation.slope = slope;
     cr_assert(node_parameters(&node) == 660);
     node.op = OP_activation;
-    cr_assert(node_macs(&node) == 10 && node_parameters(&node) == 10);
+    cr_assert(node_macs(&graph, &node) == 10 && node_parameters(&node) == 10);
     node.activation.slope = NULL;
     cr_assert(node_parameters(&node) == 0);
 }
@@ -112,7 +119,7 @@ Test(graph, without_memory_is_an_error)
         struct graph graph;
         struct error error;
         arena_init(&arena, limit);
-        made = graph_init(&graph, &arena, 4, &error) == STATUS_OK;
+        made = graph_init(&graph, &arena, 4, 0, &error) == STATUS_OK;
         cr_assert(made ? graph.nodes && graph.values && graph.names
                        : error.status == STATUS_OUT_OF_MEMORY);
         failures += !made;

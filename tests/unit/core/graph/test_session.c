@@ -151,7 +151,7 @@ Test(session, random_trees_agree_with_double)
     for_each_isa(check_random_trees);
 }
 
-Test(session, several_inputs_have_strides_of_their_own)
+Test(session, several_inputs_have_sizes_of_their_own)
 {
     struct net net;
     struct session session;
@@ -160,16 +160,16 @@ Test(session, several_inputs_have_strides_of_their_own)
     net_output(&net, net_dense(&net, x, 4, "relu"));
     net_output(&net, net_dense(&net, y, 3, "identity"));
     net_plan(&net);
-    float *xs = random_rows(&net.random, RANDOM_PLAIN, 6, 5 + 2);
-    float *ys = random_rows(&net.random, RANDOM_PLAIN, 6, 9 + 30);
+    float *xs = random_rows(&net.random, RANDOM_PLAIN, 6, 5);
+    float *ys = random_rows(&net.random, RANDOM_PLAIN, 6, 9);
     net_session(&session, &net, best(), STATS_full, 6);
-    session_bind(&session, 0, xs, 5 + 2);
-    session_bind(&session, 1, ys, 9 + 30);
+    session_bind(&session, 0, xs);
+    session_bind(&session, 1, ys);
     session_begin(&session, 6);
     cr_assert(session_advance(&session, UINT64_MAX));
     for (size_t row = 0; row < 6; row++)
-        check_row_against_double(
-            &net, &session, (const float *const[]){xs + row * (5 + 2), ys + row * (9 + 30)}, row);
+        check_row_against_double(&net, &session, (const float *const[]){xs + row * 5, ys + row * 9},
+                                 row);
     session_close(&session);
     free(xs);
     free(ys);
@@ -307,7 +307,7 @@ static size_t run_stopping(struct session *session, const float *x, size_t rows)
     net_chain(&other, SIZE_COUNT, sizes, smooth);
     net_session(&between, &other, session->kernels, STATS_full, 3);
     float *noise = random_rows(&other.random, RANDOM_PLAIN, 3, IN);
-    session_bind(session, 0, x, session->plan->graph->values[0].features);
+    session_bind(session, 0, x);
     session_begin(session, rows);
     for (; !session_advance(session, 0); stops++)
         session_run_rows(&between, noise, 1 + stops % 3);
@@ -364,7 +364,7 @@ Test(session, stops_for_a_deadline_only)
     net_chain(&net, 3, (const size_t[]){600, 1000, 700}, hinges);
     float *x = random_rows(&net.random, RANDOM_PLAIN, 8, 600);
     net_session(&session, &net, best(), STATS_full, 8);
-    session_bind(&session, 0, x, 600);
+    session_bind(&session, 0, x);
     session_begin(&session, 8);
     cr_assert(!session_advance(&session, 0));
     cr_assert(session_advance(&session, UINT64_MAX));
@@ -386,7 +386,7 @@ Test(session, a_run_allocates_nothing)
     net_session(&session, &net, best(), STATS_full, 73);
     const size_t before = malloc_count();
     for (size_t rows = 1; rows <= 73; rows++) {
-        session_bind(&session, 0, x, IN);
+        session_bind(&session, 0, x);
         session_begin(&session, rows);
         while (!session_advance(&session, 0))
             ;

@@ -300,7 +300,7 @@ static void check_slopes(const struct kernels *kernels)
     struct randoms random = {10};
     float *slope = guarded_alloc(&memory, FIRST + WIDTH, sizeof *slope);
     random_floats(&random, RANDOM_PLAIN, slope, FIRST + WIDTH);
-    const struct activation activation = {ACTIVATION_prelu, 0.25f, slope};
+    const struct activation activation = {ACTIVATION_prelu, {0.25f}, slope};
     float y[2 * WIDTH];
     for (size_t i = 0; i < 2 * WIDTH; i++)
         y[i] = i < WIDTH ? -1.5f : 2.0f;

@@ -62,10 +62,10 @@ Test(config, activations_are_set_by_layer)
     open_small(&model);
     apply(&model, "{\"activations\": {\"fc1\": {\"type\": \"leaky_relu\", \"alpha\": 0.125}}}");
     cr_assert(model.graph.nodes[0].activation.type == ACTIVATION_leaky_relu);
-    cr_assert(model.graph.nodes[0].activation.parameter == 0.125f);
+    cr_assert(model.graph.nodes[0].activation.parameters[0] == 0.125f);
     apply(&model, "{\"activations\": {\"fc2\": {\"alpha\": 2, \"type\": \"elu\"}}}");
     cr_assert(model.graph.nodes[1].activation.type == ACTIVATION_elu);
-    cr_assert(model.graph.nodes[1].activation.parameter == 2);
+    cr_assert(model.graph.nodes[1].activation.parameters[0] == 2);
     apply(&model, "{\"activations\": {\"fc2\": {\"type\": \"identity\"}}}");
     apply(&model, "{\"activations\": {\"*\": {\"type\": \"tanh\"}}}");
     cr_assert(model.graph.nodes[0].activation.type == ACTIVATION_tanh);

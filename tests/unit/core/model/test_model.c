@@ -143,7 +143,7 @@ Test(model, overrides_come_after_config_json_and_in_order)
                                                              override("fc2", "sigmoid")},
                         &error) == STATUS_OK);
     cr_assert(model.graph.nodes[0].activation.type == ACTIVATION_elu);
-    cr_assert(model.graph.nodes[0].activation.parameter == 3);
+    cr_assert(model.graph.nodes[0].activation.parameters[0] == 3);
     cr_assert(model.graph.nodes[1].activation.type == ACTIVATION_sigmoid);
     cr_assert(model.plan.layer_count == 2, "planned with the activations in effect");
     model_close(&model);

@@ -177,7 +177,7 @@ static void check_fused(const char *op, const char *attribute, enum activation_t
     load(&builder, &model);
     cr_assert(model.graph.node_count == 1, "%s is not fused", op);
     cr_assert(model.graph.nodes[0].activation.type == type, "%s", op);
-    cr_assert(!attribute || model.graph.nodes[0].activation.parameter == 0.5f, "%s", op);
+    cr_assert(!attribute || model.graph.nodes[0].activation.parameters[0] == 0.5f, "%s", op);
     check_values(&model, op);
     close_both(&builder, &model);
 }
@@ -198,7 +198,7 @@ static float loaded_parameter(const char *op)
     onnx_open(&builder);
     build_activation(&builder, op, "z");
     load(&builder, &model);
-    const float parameter = model.graph.nodes[0].activation.parameter;
+    const float parameter = model.graph.nodes[0].activation.parameters[0];
     close_both(&builder, &model);
     return parameter;
 }

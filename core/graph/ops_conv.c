@@ -1,0 +1,252 @@
+/* Convolution: the pixels of a tile are gathered side by side (kernel depth, height, width, then
+ * channel: the order of the chain) and go through the same panels and the same GEMM as a dense
+ * layer. A 1x1 convolution needs no gathering. A depthwise one multiplies channel by channel. */
+#include <string.h>
+
+#include "ops.h"
+#include "panel.h"
+
+/* Floats a tile may gather: half of a small L2. */
+enum { GATHER_FLOATS = 128 * 1024 };
+
+size_t conv_tile_pixels(const struct node *node)
+{
+    size_t pixels = GATHER_FLOATS / node->k / 6 * 6;
+    return pixels < 6 ? 6 : pixels > OP_TILE_ROWS ? OP_TILE_ROWS : pixels;
+}
+
+static size_t pixel_blocks(const struct value *output, size_t pixels)
+{
+    return (output->positions + pixels - 1) / pixels;
+}
+
+/* Where a tile lies: a row, and some of its output pixels. */
+struct pixels {
+    size_t row, first, count;
+};
+
+static struct pixels tile_pixels(const struct value *output, size_t pixels, size_t tile)
+{
+    size_t blocks = pixel_blocks(output, pixels);
+    size_t first = tile % blocks * pixels;
+    size_t rest = output->positions - first;
+    return (struct pixels){tile / blocks, first, rest < pixels ? rest : pixels};
+}
+
+size_t op_tiles_conv(const struct graph *graph, const struct node *node, size_t rows)
+{
+    return rows * pixel_blocks(&graph->values[node->output], conv_tile_pixels(node));
+}
+
+/* The output pixel's place along each axis. */
+static void pixel_place(const struct window *window, size_t pixel, size_t place[GRAPH_SPATIAL_MAX])
+{
+    place[2] = pixel % window->out[2];
+    place[1] = pixel / window->out[2] % window->out[1];
+    place[0] = pixel / window->out[2] / window->out[1];
+}
+
+/* The input pixel under tap of the window at place, or -1 in the padding. */
+static ptrdiff_t tap_pixel(const struct window *window, const size_t place[GRAPH_SPATIAL_MAX],
+                           size_t tap)
+{
+    size_t offset[GRAPH_SPATIAL_MAX] = {tap / window->kernel[2] / window->kernel[1],
+                                        tap / window->kernel[2] % window->kernel[1],
+                                        tap % window->kernel[2]};
+    size_t pixel = 0;
+    for (size_t axis = 0; axis < GRAPH_SPATIAL_MAX; axis++) {
+        size_t at = place[axis] * window->step[axis] + offset[axis] * window->dilation[axis];
+        if (at < window->pad[axis] || at - window->pad[axis] >= window->in[axis])
+            return -1;
+        pixel = pixel * window->in[axis] + at - window->pad[axis];
+    }
+    return (ptrdiff_t)pixel;
+}
+
+static size_t tap_count(const struct window *window)
+{
+    return window->kernel[0] * window->kernel[1] * window->kernel[2];
+}
+
+static void gather(const struct op_run *run, const struct pixels *pixels, size_t group, float *to)
+{
+    const struct window *window = &run->node->window;
+    const struct value *x = run->inputs[0].value;
+    const size_t channels = x->channels / run->node->groups;
+    const float *row = run->inputs[0].data + pixels->row * run->inputs[0].row + group * channels;
+    for (size_t i = 0; i < pixels->count; i++) {
+        size_t place[GRAPH_SPATIAL_MAX];
+        pixel_place(window, pixels->first + i, place);
+        for (size_t tap = 0; tap < tap_count(window); tap++, to += channels) {
+            ptrdiff_t pixel = tap_pixel(window, place, tap);
+            if (pixel < 0)
+                memset(to, 0, channels * sizeof *to);
+            else
+                memcpy(to, row + (size_t)pixel * x->stride, channels * sizeof *to);
+        }
+    }
+}
+
+static bool is_pointwise(const struct node *node)
+{
+    const struct window *w = &node->window;
+    bool pointwise = node->groups == 1;
+    for (size_t axis = 0; axis < GRAPH_SPATIAL_MAX; axis++)
+        pointwise &= w->kernel[axis] == 1 && w->step[axis] == 1 && w->in[axis] == w->out[axis];
+    return pointwise;
+}
+
+/* All panels of one group over the gathered (or original) pixels, into y. */
+static void conv_group(const struct op_run *run, size_t count, const float *x, size_t x_stride,
+                       size_t group, float *y, size_t y_stride)
+{
+    const struct node *node = run->node;
+    size_t n = node->n / node->groups;
+    const float *panels = node->panels + group * node->k * panel_padded(n);
+    const float *bias = node->bias + group * panel_padded(n);
+    for (size_t panel = 0; panel < panel_count(n); panel++)
+        run->kernels->gemm(count, node->k, panel_width(n, panel), x, x_stride,
+                           panels + panel_offset(node->k, panel), bias + panel * PANEL_COLUMNS,
+                           y + panel * PANEL_COLUMNS, y_stride);
+}
+
+/* Groups end inside a vector: each is computed aside and copied to its place. */
+static void conv_groups(const struct op_run *run, const struct pixels *pixels, float *y)
+{
+    const struct node *node = run->node;
+    const size_t n = node->n / node->groups, stride = panel_padded(n);
+    float *gathered = run->scratch;
+    float *made = gathered + conv_tile_pixels(node) * node->k;
+    for (size_t group = 0; group < node->groups; group++) {
+        gather(run, pixels, group, gathered);
+        conv_group(run, pixels->count, gathered, node->k, group, made, stride);
+        for (size_t i = 0; i < pixels->count; i++)
+            memcpy(y + i * run->output->stride + group * n, made + i * stride, n * sizeof *y);
+    }
+}
+
+static void finish_pixels(const struct op_run *run, const struct pixels *pixels)
+{
+    size_t first = pixels->row * run->output->positions + pixels->first;
+    for (size_t channel = 0; channel < run->output->stride; channel += PANEL_COLUMNS) {
+        size_t rest = run->output->stride - channel;
+        op_epilogue(run, first, pixels->count, channel,
+                    rest < PANEL_COLUMNS ? rest : PANEL_COLUMNS);
+    }
+}
+
+static float *pixels_output(const struct op_run *run, const struct pixels *pixels)
+{
+    return run->y + (pixels->row * run->output->positions + pixels->first) * run->output->stride;
+}
+
+void op_run_conv(struct op_run *run, size_t tile)
+{
+    const struct node *node = run->node;
+    const struct value *x = run->inputs[0].value;
+    struct pixels pixels = tile_pixels(run->output, conv_tile_pixels(node), tile);
+    float *y = pixels_output(run, &pixels);
+    if (node->groups > 1) {
+        conv_groups(run, &pixels, y);
+    } else if (is_pointwise(node)) {
+        const float *row = run->inputs[0].data + pixels.row * run->inputs[0].row;
+        conv_group(run, pixels.count, row + pixels.first * x->stride, x->stride, 0, y,
+                   run->output->stride);
+    } else {
+        gather(run, &pixels, 0, run->scratch);
+        conv_group(run, pixels.count, run->scratch, node->k, 0, y, run->output->stride);
+    }
+    finish_pixels(run, &pixels);
+}
+
+/* Depthwise and pooling: the taps of a window as pointers */
+
+size_t op_tiles_depthwise(const struct graph *graph, const struct node *node, size_t rows)
+{
+    return rows * pixel_blocks(&graph->values[node->output], OP_TILE_ROWS);
+}
+
+/* Lists the input pixels under the window at an output pixel, and the tap of each; returns how
+ * many. */
+static size_t list_taps(const struct op_run *run, const struct pixels *pixels, size_t i,
+                        const float **from, size_t *taps)
+{
+    const struct window *window = &run->node->window;
+    const float *row = run->inputs[0].data + pixels->row * run->inputs[0].row;
+    size_t place[GRAPH_SPATIAL_MAX], count = 0;
+    pixel_place(window, pixels->first + i, place);
+    for (size_t tap = 0; tap < tap_count(window); tap++) {
+        ptrdiff_t pixel = tap_pixel(window, place, tap);
+        if (pixel < 0)
+            continue;
+        from[count] = row + (size_t)pixel * run->inputs[0].value->stride;
+        taps[count++] = tap;
+    }
+    return count;
+}
+
+void op_run_depthwise(struct op_run *run, size_t tile)
+{
+    const struct node *node = run->node;
+    const size_t stride = run->output->stride, taps = tap_count(&node->window);
+    struct pixels pixels = tile_pixels(run->output, OP_TILE_ROWS, tile);
+    float *y = pixels_output(run, &pixels);
+    const float **from = (const float **)(void *)run->scratch;
+    const float **weights = from + taps;
+    size_t *at = (size_t *)(void *)run->index;
+    for (size_t i = 0; i < pixels.count; i++, y += stride) {
+        size_t count = list_taps(run, &pixels, i, from, at);
+        for (size_t t = 0; t < count; t++)
+            weights[t] = node->panels + at[t] * stride;
+        run->kernels->depthwise(stride, count, from, weights, node->bias, y);
+    }
+    finish_pixels(run, &pixels);
+}
+
+size_t op_tiles_max_pool(const struct graph *graph, const struct node *node, size_t rows)
+{
+    return op_tiles_depthwise(graph, node, rows);
+}
+
+size_t op_tiles_average_pool(const struct graph *graph, const struct node *node, size_t rows)
+{
+    return op_tiles_depthwise(graph, node, rows);
+}
+
+void op_run_max_pool(struct op_run *run, size_t tile)
+{
+    struct pixels pixels = tile_pixels(run->output, OP_TILE_ROWS, tile);
+    float *y = pixels_output(run, &pixels);
+    const float **from = (const float **)(void *)run->scratch;
+    for (size_t i = 0; i < pixels.count; i++, y += run->output->stride) {
+        size_t count = list_taps(run, &pixels, i, from, (size_t *)(void *)run->index);
+        run->kernels->max(run->output->stride, count, from, y);
+    }
+}
+
+/* How much of the window at an output pixel lies inside the padded image. */
+static size_t padded_taps(const struct window *window, size_t pixel)
+{
+    size_t place[GRAPH_SPATIAL_MAX], count = 1;
+    pixel_place(window, pixel, place);
+    for (size_t axis = 0; axis < GRAPH_SPATIAL_MAX; axis++) {
+        size_t end = window->pad[axis] + window->in[axis] + window->pad_end[axis], inside = 0;
+        for (size_t k = 0; k < window->kernel[axis]; k++)
+            inside += place[axis] * window->step[axis] + k * window->dilation[axis] < end;
+        count *= inside;
+    }
+    return count;
+}
+
+void op_run_average_pool(struct op_run *run, size_t tile)
+{
+    const struct window *window = &run->node->window;
+    struct pixels pixels = tile_pixels(run->output, OP_TILE_ROWS, tile);
+    float *y = pixels_output(run, &pixels);
+    const float **from = (const float **)(void *)run->scratch;
+    for (size_t i = 0; i < pixels.count; i++, y += run->output->stride) {
+        size_t count = list_taps(run, &pixels, i, from, (size_t *)(void *)run->index);
+        size_t divisor = window->count_pad ? padded_taps(window, pixels.first + i) : count;
+        run->kernels->average(run->output->stride, count, from, (float)divisor, y);
+    }
+}

@@ -1,0 +1,23 @@
+/* onnx_arith: arithmetic for importers that lower an operator to it. */
+#ifndef RELUD_ONNX_ARITH_H
+#define RELUD_ONNX_ARITH_H
+
+#include "onnx_import.h"
+
+/* The most axes an input of node has in the file. */
+size_t arith_rank(struct importer *importer, const Onnx__NodeProto *proto);
+
+/* Input i as a value to broadcast with others of so many axes in the file: a constant loses its
+ * axis for the batch, which must be 1. */
+enum status arith_operand(struct importer *importer, const Onnx__NodeProto *proto, size_t i,
+                          size_t rank, uint32_t *value, struct error *error);
+
+/* Adds a node that computes ab[0] and ab[1] by the row of arithmetic.def that detail names. */
+enum status arith_make(struct importer *importer, const char *name, int detail, const uint32_t *ab,
+                       uint32_t *value, struct error *error);
+
+/* A number as a value of rank 0. */
+enum status arith_scalar(struct importer *importer, float number, uint32_t *value,
+                         struct error *error);
+
+#endif

@@ -1,0 +1,450 @@
+/* Gemm, MatMul, Conv, BatchNormalization: the operators with weights. */
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+#include "graph/ops_arith.h"
+#include "onnx_arith.h"
+#include "onnx_import.h"
+#include "onnx_window.h"
+#include "panel.h"
+
+/* Weights are packed only when every one is finite, because zeros are skipped against them. */
+static enum status check_finite(const char *name, const float *data, size_t count,
+                                struct error *error)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!isfinite(data[i]))
+            return error_set(error, STATUS_INVALID,
+                             "tensor \"%s\": expected finite weights, found %g at element %zu",
+                             name, (double)data[i], i);
+    return STATUS_OK;
+}
+
+/* A matrix of weights [k, n] as a file has it. */
+struct weights {
+    const char *name;
+    const float *data;
+    size_t k, n, row_stride, column_stride;
+    float scale;
+};
+
+/* Room for the packed weights and the bias of node's groups, bias zero. */
+static enum status allocate(struct importer *importer, struct node *node, struct error *error)
+{
+    struct arena *arena = &importer->model->arena;
+    size_t padded = panel_padded(node->n / node->groups) * node->groups;
+    node->panels = arena_alloc(arena, padded, node->k * sizeof(float));
+    node->bias = arena_alloc(arena, padded, sizeof(float));
+    if (!node->panels || !node->bias)
+        return error_set(error, STATUS_OUT_OF_MEMORY, "no memory left for %zu x %zu weights",
+                         node->k, node->n);
+    return STATUS_OK;
+}
+
+/* Adds scale times a bias of n numbers (or one) to node's. */
+static enum status add_bias(struct node *node, const char *name, const struct tensor *tensor,
+                            float scale, struct error *error)
+{
+    size_t count = tensor_count(tensor), group = node->n / node->groups;
+    bool row = tensor->rank == 0 || (size_t)tensor->dims[tensor->rank - 1] == count;
+    if (!row || (count != 1 && count != node->n)) {
+        char text[DIMS_TEXT_BYTES];
+        return error_set(error, STATUS_UNSUPPORTED,
+                         "bias \"%s\": expected %zu numbers (or one), found the shape %s", name,
+                         node->n, dims_text(text, tensor->dims, tensor->rank));
+    }
+    const float *from = tensor->data;
+    float *bias = (float *)node->bias;
+    for (size_t i = 0; i < node->n; i++)
+        bias[i / group * panel_padded(group) + i % group] += scale * from[count == 1 ? 0 : i];
+    return STATUS_OK;
+}
+
+/* The bias that input i of a node is, if it has one. */
+static enum status read_bias(struct importer *importer, const Onnx__NodeProto *proto, size_t i,
+                             float scale, struct node *node, struct error *error)
+{
+    struct tensor tensor;
+    if (!importer_operand(importer, proto, i))
+        return STATUS_OK;
+    if (importer_constant(importer, proto, i, "the bias", DTYPE_FLOAT32, &tensor, error) !=
+        STATUS_OK)
+        return error->status;
+    return add_bias(node, proto->input[i], &tensor, scale, error);
+}
+
+/* Dense */
+
+static enum status pack_dense(struct importer *importer, const struct weights *weights,
+                              struct node *node, struct error *error)
+{
+    node->op = OP_dense;
+    node->k = weights->k;
+    node->n = weights->n;
+    node->groups = 1;
+    if (weights->k == 0 || weights->n == 0 || weights->n > MODEL_FEATURES_MAX)
+        return error_set(
+            error, STATUS_INVALID,
+            "weight \"%s\": expected 1 to %d outputs of 1 or more inputs, found [%zu, %zu]",
+            weights->name, MODEL_FEATURES_MAX, weights->k, weights->n);
+    if (check_finite(weights->name, weights->data, weights->k * weights->n, error) != STATUS_OK ||
+        allocate(importer, node, error) != STATUS_OK)
+        return error->status;
+    panel_pack((float *)node->panels, weights->k, weights->n, weights->data, weights->row_stride,
+               weights->column_stride, weights->scale);
+    if (check_finite(weights->name, node->panels, weights->k * panel_padded(weights->n), error) ==
+        STATUS_OK)
+        return STATUS_OK;
+    return error_set(error, STATUS_INVALID, "tensor \"%s\": alpha %g makes a weight infinite",
+                     weights->name, (double)weights->scale);
+}
+
+/* What the last axis of x times [k, n] gives: the same shape but for that axis. */
+static enum status check_dense(const struct graph *graph, uint32_t x, const struct tensor *weight,
+                               const struct weights *weights, struct shape *shape,
+                               struct error *error)
+{
+    char text[DIMS_TEXT_BYTES];
+    *shape = graph->values[x].shape;
+    if (shape->rank > 0 && shape->dims[shape->rank - 1] == weights->k) {
+        shape->dims[shape->rank - 1] = weights->n;
+        return STATUS_OK;
+    }
+    return error_set(error, STATUS_INVALID,
+                     "the shapes do not fit: weight \"%s\" %s takes %zu numbers, the input has %zu",
+                     weights->name, dims_text(text, weight->dims, weight->rank), weights->k,
+                     shape->rank > 0 ? shape->dims[shape->rank - 1] : 1);
+}
+
+/* Whether input 2 of a Gemm is one number for each output, or there is none; else it is a matrix.
+ */
+static bool has_row_bias(struct importer *importer, const Onnx__NodeProto *proto)
+{
+    const struct operand *c = importer_operand(importer, proto, 2);
+    const struct tensor *tensor = c ? &c->tensor : NULL;
+    return !c || (c->is_constant && (tensor->rank == 0 || (size_t)tensor->dims[tensor->rank - 1] ==
+                                                              tensor_count(tensor)));
+}
+
+/* x + beta * input 2, which may be any matrix once the file is imported whole. */
+static enum status add_matrix(struct importer *importer, const Onnx__NodeProto *proto, float beta,
+                              uint32_t x, struct error *error)
+{
+    uint32_t c, scale;
+    if (!importer->whole)
+        return importer_mixes(importer, error);
+    if (importer_value(importer, proto, 2, &c, error) != STATUS_OK ||
+        arith_scalar(importer, beta, &scale, error) != STATUS_OK ||
+        arith_make(importer, NULL, arithmetic_by_onnx_op("Mul"), (uint32_t[]){c, scale}, &c,
+                   error) != STATUS_OK ||
+        arith_make(importer, NULL, arithmetic_by_onnx_op("Add"), (uint32_t[]){x, c}, &x, error) !=
+            STATUS_OK)
+        return error->status;
+    return importer_define_value(importer, proto, 0, x, error);
+}
+
+static enum status import_dense(struct importer *importer, const Onnx__NodeProto *proto,
+                                bool transposed, const struct tensor *weight,
+                                const struct weights *weights, float beta, struct error *error)
+{
+    const struct graph *graph = &importer->model->graph;
+    const size_t swapped[] = {1, 0};
+    struct node node = {
+        .name = importer_layer_name(importer, proto, importer_operand(importer, proto, 1)),
+        .input_count = 1};
+    struct shape shape;
+    uint32_t x;
+    if (importer_value(importer, proto, 0, &x, error) != STATUS_OK ||
+        (transposed && importer_transpose(importer, x, swapped, &x, error) != STATUS_OK) ||
+        check_dense(graph, x, weight, weights, &shape, error) != STATUS_OK ||
+        importer_layout(importer, x, LAYOUT_PLAIN, &x, error) != STATUS_OK ||
+        pack_dense(importer, weights, &node, error) != STATUS_OK)
+        return error->status;
+    const bool row = has_row_bias(importer, proto);
+    if (row && read_bias(importer, proto, 2, beta, &node, error) != STATUS_OK)
+        return error->status;
+    if (row)
+        return importer_add(importer, proto, node, &x, &shape, LAYOUT_PLAIN, error);
+    if (importer_make(importer, node, &x, &shape, LAYOUT_PLAIN, &x, error) != STATUS_OK)
+        return error->status;
+    return add_matrix(importer, proto, beta, x, error);
+}
+
+enum status import_gemm(struct importer *importer, const Onnx__NodeProto *proto,
+                        struct error *error)
+{
+    struct tensor weight;
+    int64_t trans_a, trans_b;
+    float alpha, beta;
+    if (importer_constant(importer, proto, 1, "the weight", DTYPE_FLOAT32, &weight, error) !=
+            STATUS_OK ||
+        onnx_attribute_int(proto, "transA", 0, &trans_a, error) != STATUS_OK ||
+        onnx_attribute_int(proto, "transB", 0, &trans_b, error) != STATUS_OK ||
+        onnx_attribute_float(proto, "alpha", 1, &alpha, error) != STATUS_OK ||
+        onnx_attribute_float(proto, "beta", 1, &beta, error) != STATUS_OK)
+        return error->status;
+    if (trans_a && !importer->whole) {
+        *importer->mixes = true;
+        return error_set(error, STATUS_UNSUPPORTED,
+                         "transA would mix the rows of a batch; expected 0");
+    }
+    const struct operand *x = importer_operand(importer, proto, 0);
+    if (trans_a &&
+        (x->is_constant ? x->tensor.rank : importer->model->graph.values[x->value].shape.rank) != 2)
+        return error_set(error, STATUS_INVALID, "transA: expected an input of 2 dimensions");
+    if (weight.rank != 2)
+        return error_set(error, STATUS_INVALID, "weight \"%s\": expected 2 dimensions, found %zu",
+                         proto->input[1], weight.rank);
+    size_t rows = (size_t)weight.dims[0], columns = (size_t)weight.dims[1];
+    struct weights weights = {.name = proto->input[1],
+                              .data = weight.data,
+                              .k = trans_b ? columns : rows,
+                              .n = trans_b ? rows : columns,
+                              .row_stride = trans_b ? 1 : columns,
+                              .column_stride = trans_b ? columns : 1,
+                              .scale = alpha};
+    return import_dense(importer, proto, trans_a != 0, &weight, &weights, beta, error);
+}
+
+enum status import_matmul(struct importer *importer, const Onnx__NodeProto *proto,
+                          struct error *error)
+{
+    struct tensor weight;
+    if (importer_constant(importer, proto, 1, "the second input", DTYPE_FLOAT32, &weight, error) !=
+        STATUS_OK)
+        return error->status;
+    if (weight.rank != 2)
+        return error_set(error, STATUS_UNSUPPORTED,
+                         "weight \"%s\": expected 2 dimensions, found %zu", proto->input[1],
+                         weight.rank);
+    struct weights weights = {.name = proto->input[1],
+                              .data = weight.data,
+                              .k = (size_t)weight.dims[0],
+                              .n = (size_t)weight.dims[1],
+                              .row_stride = (size_t)weight.dims[1],
+                              .column_stride = 1,
+                              .scale = 1.0f};
+    return import_dense(importer, proto, false, &weight, &weights, 1.0f, error);
+}
+
+/* Convolution */
+
+/* ONNX has [n, channels of a group, kernel…], the chain wants kernel, then channel. */
+static void pack_conv(const struct node *node, const float *data, size_t taps)
+{
+    size_t channels = node->k / taps, n = node->n / node->groups;
+    size_t group = node->k * panel_padded(n);
+    for (size_t g = 0; g < node->groups; g++) {
+        float *panels = (float *)node->panels + g * group;
+        for (size_t tap = 0; tap < taps; tap++) {
+            for (size_t c = 0; c < channels; c++) {
+                for (size_t j = 0; j < n; j++) {
+                    size_t panel = j / PANEL_COLUMNS, k = tap * channels + c;
+                    panels[panel_offset(node->k, panel) + k * panel_width(n, panel) +
+                           j % PANEL_COLUMNS] = data[((g * n + j) * channels + c) * taps + tap];
+                }
+            }
+        }
+    }
+}
+
+/* One output channel for each input channel: [taps, padded channels]. */
+static void pack_depthwise(const struct node *node, const float *data)
+{
+    for (size_t tap = 0; tap < node->k; tap++)
+        for (size_t c = 0; c < node->n; c++)
+            ((float *)node->panels)[tap * panel_padded(node->n) + c] = data[c * node->k + tap];
+}
+
+static enum status check_conv(const struct tensor *weight, const struct shape *x, int64_t groups,
+                              const char *name, struct error *error)
+{
+    bool fits = weight->rank == x->rank + 1 && x->rank >= 2 && x->rank <= 1 + GRAPH_SPATIAL_MAX &&
+                groups >= 1 && weight->dims[0] > 0 && weight->dims[0] % groups == 0 &&
+                weight->dims[0] <= MODEL_FEATURES_MAX &&
+                (size_t)weight->dims[1] * (size_t)groups == x->dims[0] && tensor_count(weight) > 0;
+    if (fits)
+        return STATUS_OK;
+    char text[DIMS_TEXT_BYTES];
+    return error_set(error, STATUS_INVALID,
+                     "the shapes do not fit: weight \"%s\" %s with %" PRId64
+                     " groups, an input of %zu dimensions and %zu channels",
+                     name, dims_text(text, weight->dims, weight->rank), groups, x->rank,
+                     x->rank ? x->dims[0] : 0);
+}
+
+static enum status pack_weights(struct importer *importer, const char *name,
+                                const struct tensor *weight, struct node *node, struct error *error)
+{
+    if (check_finite(name, weight->data, tensor_count(weight), error) != STATUS_OK ||
+        allocate(importer, node, error) != STATUS_OK)
+        return error->status;
+    if (node->op == OP_depthwise)
+        pack_depthwise(node, weight->data);
+    else
+        pack_conv(node, weight->data, window_taps(&node->window));
+    return STATUS_OK;
+}
+
+enum status import_conv(struct importer *importer, const Onnx__NodeProto *proto,
+                        struct error *error)
+{
+    struct node node = {
+        .name = importer_layer_name(importer, proto, importer_operand(importer, proto, 1)),
+        .input_count = 1};
+    struct tensor weight;
+    struct shape shape;
+    int64_t groups;
+    uint32_t x;
+    if (importer_image(importer, proto, 0, &x, &shape, error) != STATUS_OK ||
+        importer_constant(importer, proto, 1, "the weight", DTYPE_FLOAT32, &weight, error) !=
+            STATUS_OK ||
+        onnx_attribute_int(proto, "group", 1, &groups, error) != STATUS_OK)
+        return error->status;
+    if (check_conv(&weight, &shape, groups, proto->input[1], error) != STATUS_OK ||
+        onnx_window(proto, &shape, weight.dims + 2, &node.window, error) != STATUS_OK)
+        return error->status;
+    bool depthwise = (size_t)groups == shape.dims[0] && weight.dims[0] == groups && groups > 1;
+    node.op = depthwise ? OP_depthwise : OP_conv;
+    node.groups = depthwise ? 1 : (size_t)groups;
+    node.n = shape.dims[0] = (size_t)weight.dims[0];
+    node.k = window_taps(&node.window) * (size_t)weight.dims[1];
+    if (pack_weights(importer, proto->input[1], &weight, &node, error) != STATUS_OK ||
+        read_bias(importer, proto, 2, 1.0f, &node, error) != STATUS_OK)
+        return error->status;
+    return importer_add_image(importer, proto, node, &x, &shape, error);
+}
+
+/* Batch normalisation: y = x * scale + shift for each channel */
+
+struct affine {
+    float *scale, *shift; /* in the arena, padded with zeros to 16 */
+    size_t channels;
+};
+
+static enum status read_affine(struct importer *importer, const Onnx__NodeProto *proto,
+                               struct affine *affine, struct error *error)
+{
+    static const char *const names[] = {"scale", "bias", "mean", "variance"};
+    struct tensor tensors[4];
+    float epsilon;
+    if (onnx_attribute_float(proto, "epsilon", 1e-5f, &epsilon, error) != STATUS_OK)
+        return error->status;
+    for (size_t i = 0; i < 4; i++) {
+        if (importer_constant(importer, proto, i + 1, names[i], DTYPE_FLOAT32, &tensors[i],
+                              error) != STATUS_OK)
+            return error->status;
+        if (tensor_count(&tensors[i]) != affine->channels)
+            return error_set(error, STATUS_INVALID, "%s: expected %zu numbers, found %zu", names[i],
+                             affine->channels, tensor_count(&tensors[i]));
+    }
+    struct arena *arena = &importer->model->arena;
+    affine->scale = arena_alloc(arena, panel_padded(affine->channels), sizeof(float));
+    affine->shift = arena_alloc(arena, panel_padded(affine->channels), sizeof(float));
+    if (!affine->scale || !affine->shift)
+        return error_set(error, STATUS_OUT_OF_MEMORY, "no memory left for a normalisation");
+    const float *scale = tensors[0].data, *bias = tensors[1].data;
+    const float *mean = tensors[2].data, *variance = tensors[3].data;
+    for (size_t c = 0; c < affine->channels; c++) {
+        double s = (double)scale[c] / sqrt((double)variance[c] + (double)epsilon);
+        affine->scale[c] = (float)s;
+        affine->shift[c] = (float)((double)bias[c] - (double)mean[c] * s);
+    }
+    return check_finite(proto->input[1], affine->scale, affine->channels, error);
+}
+
+/* Multiplies a producer's weights, so that it makes what the normalisation would. */
+static enum status fold_affine(struct node *node, const struct affine *affine, const char *name,
+                               struct error *error)
+{
+    float *panels = (float *)node->panels, *bias = (float *)node->bias;
+    size_t n = node->n / node->groups;
+    for (size_t j = 0; j < node->n; j++) {
+        size_t group = j / n, column = j % n, panel = column / PANEL_COLUMNS;
+        float *weight = panels + group * node->k * panel_padded(n) + panel_offset(node->k, panel) +
+                        column % PANEL_COLUMNS;
+        size_t stride = panel_width(n, panel);
+        if (node->op == OP_depthwise) {
+            weight = panels + j;
+            stride = panel_padded(node->n);
+        }
+        for (size_t k = 0; k < node->k; k++)
+            weight[k * stride] *= affine->scale[j];
+        float *b = &bias[group * panel_padded(n) + column];
+        *b = *b * affine->scale[j] + affine->shift[j];
+    }
+    return check_finite(name, panels, node->k * panel_padded(n) * node->groups, error);
+}
+
+/* What the normalisation can be folded into: a node whose channels are its. */
+static struct node *foldable_producer(struct importer *importer, const Onnx__NodeProto *proto,
+                                      size_t channels)
+{
+    const struct graph *graph = &importer->model->graph;
+    struct node *node = importer_linear_producer(importer, proto, 0);
+    if (!node || importer->whole || node->input_count != 1 || node->n != channels)
+        return NULL;
+    return node->op == OP_dense && graph->values[node->output].shape.rank != 1 ? NULL : node;
+}
+
+/* A window of one pixel over an image of any shape. */
+static struct window point_window(size_t positions)
+{
+    return (struct window){.kernel = {1, 1, 1},
+                           .step = {1, 1, 1},
+                           .dilation = {1, 1, 1},
+                           .in = {1, 1, positions},
+                           .out = {1, 1, positions}};
+}
+
+/* A normalisation by the batch's own mean is training; one for each element is an old form. */
+static enum status check_batch_norm(const struct importer *importer, const Onnx__NodeProto *proto,
+                                    struct error *error)
+{
+    int64_t training, spatial, testing;
+    if (onnx_attribute_int(proto, "training_mode", 0, &training, error) != STATUS_OK ||
+        onnx_attribute_int(proto, "is_test", 0, &testing, error) != STATUS_OK ||
+        onnx_attribute_int(proto, "spatial", 1, &spatial, error) != STATUS_OK)
+        return error->status;
+    if (training || !spatial || (importer->opset < 7 && !testing))
+        return error_set(error, STATUS_UNSUPPORTED, "expected training_mode 0 and spatial 1");
+    return STATUS_OK;
+}
+
+enum status import_batch_norm(struct importer *importer, const Onnx__NodeProto *proto,
+                              struct error *error)
+{
+    const struct graph *graph = &importer->model->graph;
+    struct affine affine;
+    struct shape shape;
+    uint32_t x;
+    const struct operand *operand = importer_operand(importer, proto, 0);
+    if (check_batch_norm(importer, proto, error) != STATUS_OK)
+        return error->status;
+    if (!operand->is_constant && !importer->whole && graph->values[operand->value].shape.rank > 0) {
+        affine.channels = graph->values[operand->value].shape.dims[0];
+        struct node *producer = foldable_producer(importer, proto, affine.channels);
+        if (producer) {
+            if (read_affine(importer, proto, &affine, error) != STATUS_OK ||
+                fold_affine(producer, &affine, proto->input[1], error) != STATUS_OK)
+                return error->status;
+            return importer_define(importer, proto, 0, *operand, error);
+        }
+    }
+    if (importer_image(importer, proto, 0, &x, &shape, error) != STATUS_OK)
+        return error->status;
+    affine.channels = shape.dims[0];
+    if (read_affine(importer, proto, &affine, error) != STATUS_OK)
+        return error->status;
+    struct node node = {.op = OP_depthwise,
+                        .name = importer_layer_name(importer, proto, NULL),
+                        .input_count = 1,
+                        .k = 1,
+                        .n = affine.channels,
+                        .groups = 1,
+                        .window = point_window(graph->values[x].positions),
+                        .panels = affine.scale,
+                        .bias = affine.shift};
+    return importer_add_image(importer, proto, node, &x, &shape, error);
+}

@@ -1,0 +1,191 @@
+/* Names of the file and what they stand for. */
+#include <inttypes.h>
+#include <search.h>
+#include <string.h>
+
+#include "onnx_import.h"
+
+/* Names in one file. */
+enum { IMPORT_NAMES_MAX = 1 << 20 };
+
+static struct operand *look_up(struct importer *importer, const char *name)
+{
+    ENTRY *found;
+    if (!hsearch_r((ENTRY){.key = (char *)name}, FIND, &found, importer->names))
+        return NULL;
+    return found->data;
+}
+
+/* Enters name unless it is there; NULL without memory. */
+static struct operand *intern(struct importer *importer, const char *name)
+{
+    ENTRY *entry;
+    struct operand *slot = look_up(importer, name);
+    if (slot)
+        return slot;
+    if (importer->operand_count == importer->operand_capacity)
+        return NULL;
+    slot = &importer->operands[importer->operand_count];
+    if (!hsearch_r((ENTRY){.key = (char *)name, .data = slot}, ENTER, &entry, importer->names))
+        return NULL;
+    importer->operand_count++;
+    slot->name = name;
+    return slot;
+}
+
+static size_t count_names(const Onnx__GraphProto *proto)
+{
+    size_t count = proto->n_initializer + proto->n_input + proto->n_output;
+    for (size_t i = 0; i < proto->n_node; i++)
+        count += proto->node[i]->n_input + proto->node[i]->n_output;
+    return count;
+}
+
+/* Enters a name that something reads (uses 1) or makes (0). */
+static bool take(struct importer *importer, const char *name, size_t uses)
+{
+    if (!name || !name[0])
+        return true;
+    struct operand *slot = intern(importer, name);
+    if (slot)
+        slot->uses += uses;
+    return slot;
+}
+
+static bool take_all(struct importer *importer)
+{
+    const Onnx__GraphProto *proto = importer->proto;
+    bool fits = true;
+    for (size_t i = 0; i < proto->n_initializer; i++)
+        fits &= take(importer, proto->initializer[i]->name, 0);
+    for (size_t i = 0; i < proto->n_input; i++)
+        fits &= take(importer, proto->input[i]->name, 0);
+    for (size_t i = 0; i < proto->n_output; i++)
+        fits &= take(importer, proto->output[i]->name, 1);
+    for (size_t i = 0; i < proto->n_node; i++) {
+        const Onnx__NodeProto *node = proto->node[i];
+        for (size_t j = 0; j < node->n_input; j++)
+            fits &= take(importer, node->input[j], 1);
+        for (size_t j = 0; j < node->n_output; j++)
+            fits &= take(importer, node->output[j], 0);
+    }
+    return fits;
+}
+
+enum status importer_open(struct importer *importer, struct error *error)
+{
+    size_t names = count_names(importer->proto);
+    if (names > IMPORT_NAMES_MAX)
+        return error_set(error, STATUS_TOO_LARGE, "expected at most %d names, found %zu",
+                         IMPORT_NAMES_MAX, names);
+    importer->operand_capacity = names;
+    importer->operands = arena_alloc(importer->scratch, names, sizeof *importer->operands);
+    if (!importer->operands || !hcreate_r(names * 2 + 1, importer->names))
+        return error_set(error, STATUS_OUT_OF_MEMORY, "no memory left for the names");
+    if (!take_all(importer)) {
+        importer_close(importer);
+        return error_set(error, STATUS_OUT_OF_MEMORY, "no memory left for the names");
+    }
+    return STATUS_OK;
+}
+
+void importer_close(struct importer *importer)
+{
+    hdestroy_r(importer->names);
+}
+
+struct operand *importer_find(struct importer *importer, const char *name)
+{
+    struct operand *operand = look_up(importer, name);
+    return operand && operand->defined ? operand : NULL;
+}
+
+struct operand *importer_operand(struct importer *importer, const Onnx__NodeProto *node, size_t i)
+{
+    return i < node->n_input && node->input[i][0] ? importer_find(importer, node->input[i]) : NULL;
+}
+
+enum status importer_enter(struct importer *importer, const char *name, struct operand operand,
+                           struct error *error)
+{
+    struct operand *slot = look_up(importer, name);
+    if (slot->defined)
+        return error_set(error, STATUS_INVALID, "\"%s\" is defined twice", name);
+    size_t others = operand.uses > 0 ? operand.uses - 1 : 0; /* but for the node that renames it */
+    operand.uses = others + slot->uses;
+    operand.defined = true;
+    if (!operand.name)
+        operand.name = slot->name;
+    *slot = operand;
+    return STATUS_OK;
+}
+
+enum status importer_define(struct importer *importer, const Onnx__NodeProto *node, size_t i,
+                            struct operand operand, struct error *error)
+{
+    if (i < node->n_output && node->output[i][0])
+        return importer_enter(importer, node->output[i], operand, error);
+    return i > 0 ? STATUS_OK : error_set(error, STATUS_INVALID, "the node has no output");
+}
+
+enum status importer_define_value(struct importer *importer, const Onnx__NodeProto *node, size_t i,
+                                  uint32_t value, struct error *error)
+{
+    return importer_define(importer, node, i, (struct operand){.value = value}, error);
+}
+
+enum status importer_constant(struct importer *importer, const Onnx__NodeProto *node, size_t i,
+                              const char *what, enum dtype dtype, struct tensor *tensor,
+                              struct error *error)
+{
+    const struct operand *operand = importer_operand(importer, node, i);
+    if (!operand || !operand->is_constant)
+        return error_set(error, STATUS_UNSUPPORTED, "%s must be a constant", what);
+    *tensor = operand->tensor;
+    if (tensor->dtype != dtype)
+        return error_set(error, STATUS_UNSUPPORTED, "%s must be %s numbers", what,
+                         dtype == DTYPE_FLOAT32 ? "floating-point" : "whole");
+    return STATUS_OK;
+}
+
+enum status importer_ints(struct importer *importer, const Onnx__NodeProto *node, size_t i,
+                          const char *name, struct ints *ints, struct error *error)
+{
+    const Onnx__AttributeProto *attribute = onnx_attribute(node, name);
+    struct tensor tensor;
+    *ints = (struct ints){.numbers = NULL};
+    if (attribute && attribute->n_ints > 0)
+        *ints = (struct ints){attribute->ints, attribute->n_ints};
+    if (i >= node->n_input || !node->input[i][0])
+        return STATUS_OK;
+    if (importer_constant(importer, node, i, name, DTYPE_INT64, &tensor, error) != STATUS_OK)
+        return error->status;
+    if (tensor.rank > 1)
+        return error_set(error, STATUS_INVALID, "%s: expected a list, found %zu dimensions", name,
+                         tensor.rank);
+    *ints = (struct ints){tensor.data, tensor_count(&tensor)};
+    return STATUS_OK;
+}
+
+enum status importer_mixes(struct importer *importer, struct error *error)
+{
+    *importer->mixes = true;
+    return error_set(error, STATUS_UNSUPPORTED,
+                     "the node does something to the batch, which must stay as it is unless the "
+                     "file fixes it");
+}
+
+enum status importer_axis(struct importer *importer, int64_t axis, size_t rank, size_t *of_row,
+                          struct error *error)
+{
+    const int64_t hidden = importer->whole ? 0 : 1, all = (int64_t)rank + hidden;
+    if (axis < -all || axis >= all)
+        return error_set(error, STATUS_INVALID,
+                         "axis: expected %" PRId64 " to %" PRId64 ", found %" PRId64, -all, all - 1,
+                         axis);
+    axis += axis < 0 ? all : 0;
+    if (axis < hidden)
+        return importer_mixes(importer, error);
+    *of_row = (size_t)(axis - hidden);
+    return STATUS_OK;
+}

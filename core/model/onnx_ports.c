@@ -1,0 +1,175 @@
+#include "onnx_ports.h"
+
+#include <string.h>
+
+enum status import_initializers(struct importer *importer, struct error *error)
+{
+    const Onnx__GraphProto *proto = importer->proto;
+    if (proto->n_sparse_initializer > 0)
+        return error_set(error, STATUS_UNSUPPORTED, "sparse initializers are not supported");
+    for (size_t i = 0; i < proto->n_initializer; i++) {
+        const Onnx__TensorProto *tensor = proto->initializer[i];
+        struct operand operand = {.is_constant = true, .initializer = true};
+        if (!tensor->name || !tensor->name[0])
+            return error_set(error, STATUS_INVALID, "initializer %zu has no name", i);
+        if (onnx_tensor(importer->scratch, tensor, &operand.tensor, error) != STATUS_OK ||
+            importer_enter(importer, tensor->name, operand, error) != STATUS_OK)
+            return error->status;
+    }
+    return STATUS_OK;
+}
+
+/* Inputs */
+
+/* The batch that the dimension in front says: -1 when open. */
+static int64_t fixed_batch(const Onnx__TensorShapeProto__Dimension *dim)
+{
+    bool fixed = dim->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE;
+    return fixed && dim->dim_value > 0 ? dim->dim_value : -1;
+}
+
+static enum status read_dims(struct importer *importer, const Onnx__TensorShapeProto *shape,
+                             struct port *port, struct error *error)
+{
+    port->rank = shape ? shape->n_dim : 0;
+    if (!shape || port->rank > TENSOR_RANK_MAX)
+        return error_set(
+            error, STATUS_UNSUPPORTED,
+            "input \"%s\": expected a shape of 1 to %d dimensions, found %zu dimensions",
+            port->name, TENSOR_RANK_MAX, port->rank);
+    if (port->rank == 0 && !importer->whole)
+        return importer_mixes(importer, error);
+    for (size_t i = 0; i < port->rank; i++) {
+        const Onnx__TensorShapeProto__Dimension *dim = shape->dim[i];
+        bool fixed = dim->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE;
+        port->dims[i] = dim->dim_value;
+        if (i == 0 && !importer->whole)
+            port->dims[i] = -1;
+        else if (!fixed || dim->dim_value < 1)
+            return error_set(error, STATUS_UNSUPPORTED,
+                             "input \"%s\": dimension %zu must be fixed; only the batch may vary",
+                             port->name, i);
+    }
+    return STATUS_OK;
+}
+
+/* Several inputs that fix different batches have none in common. */
+static enum status read_batch(struct importer *importer, const Onnx__TensorShapeProto *shape,
+                              struct error *error)
+{
+    bool first = importer->model->graph.input_count == 0;
+    int64_t batch = fixed_batch(shape->dim[0]);
+    if (!first && batch != importer->batch && batch != -1 && importer->batch != -1)
+        return importer_mixes(importer, error);
+    if (first || batch != -1)
+        importer->batch = batch;
+    return STATUS_OK;
+}
+
+/* The declared shape of an input: [batch, fixed…]. */
+static enum status read_shape(struct importer *importer, const Onnx__ValueInfoProto *info,
+                              struct port *port, struct error *error)
+{
+    const Onnx__TypeProto__Tensor *type =
+        info->type && info->type->value_case == ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE
+            ? info->type->tensor_type
+            : NULL;
+    if (!type || type->elem_type != ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT)
+        return error_set(error, STATUS_UNSUPPORTED, "input \"%s\" must be a float32 tensor",
+                         port->name);
+    if (read_dims(importer, type->shape, port, error) != STATUS_OK ||
+        (!importer->whole && read_batch(importer, type->shape, error) != STATUS_OK))
+        return error->status;
+    const size_t first = importer->whole ? 0 : 1;
+    if (!dims_count(port->dims + first, port->rank - first, &port->features) ||
+        port->features == 0 || port->features > MODEL_FEATURES_MAX) {
+        char text[DIMS_TEXT_BYTES];
+        return error_set(error, STATUS_INVALID,
+                         "expected 1 to %d numbers in a row of \"%s\", found the shape %s",
+                         MODEL_FEATURES_MAX, port->name, dims_text(text, port->dims, port->rank));
+    }
+    return STATUS_OK;
+}
+
+static enum status import_input(struct importer *importer, const Onnx__ValueInfoProto *info,
+                                struct error *error)
+{
+    struct model *model = importer->model;
+    struct operand operand = {.is_constant = false};
+    if (model->graph.input_count == GRAPH_IO_MAX)
+        return error_set(error, STATUS_TOO_LARGE, "expected at most %d inputs", GRAPH_IO_MAX);
+    struct port *port = &model->inputs[model->graph.input_count];
+    port->name = arena_text(&model->arena, info->name, strlen(info->name));
+    if (!port->name)
+        return error_set(error, STATUS_OUT_OF_MEMORY, "no memory left for the inputs");
+    if (read_shape(importer, info, port, error) != STATUS_OK)
+        return error->status;
+    const size_t first = importer->whole ? 0 : 1;
+    struct shape shape = {.rank = port->rank - first};
+    for (size_t i = 0; i < shape.rank; i++)
+        shape.dims[i] = (size_t)port->dims[first + i];
+    if (graph_add_input(&model->graph, port->name, &shape, &operand.value, error) != STATUS_OK)
+        return error->status;
+    return importer_enter(importer, info->name, operand, error);
+}
+
+enum status import_inputs(struct importer *importer, struct error *error)
+{
+    const Onnx__GraphProto *proto = importer->proto;
+    for (size_t i = 0; i < proto->n_input; i++) {
+        const Onnx__ValueInfoProto *info = proto->input[i];
+        if (!info->name || !info->name[0])
+            return error_set(error, STATUS_INVALID, "input %zu has no name", i);
+        const struct operand *operand = importer_find(importer, info->name);
+        if (operand && operand->is_constant)
+            continue; /* an initializer listed among the inputs, as old files do */
+        if (import_input(importer, info, error) != STATUS_OK)
+            return error->status;
+    }
+    if (importer->model->graph.input_count == 0)
+        return error_set(error, STATUS_INVALID, "the graph has no input");
+    return STATUS_OK;
+}
+
+/* Outputs */
+
+static enum status import_output(struct importer *importer, const char *name, struct error *error)
+{
+    struct model *model = importer->model;
+    struct graph *graph = &model->graph;
+    const struct operand *operand = name && name[0] ? importer_find(importer, name) : NULL;
+    if (!operand || operand->is_constant)
+        return error_set(error, STATUS_INVALID,
+                         "output \"%s\" is made by no node that reads an input", name ? name : "");
+    uint32_t value = operand->value;
+    const struct value *made = &graph->values[value];
+    if (made->positions > 1 &&
+        importer_layout(importer, value, LAYOUT_PLAIN, &value, error) != STATUS_OK)
+        return error->status;
+    if (graph_add_output(graph, value, error) != STATUS_OK)
+        return error->status;
+    struct port *port = &model->outputs[graph->output_count - 1];
+    const size_t first = importer->whole ? 0 : 1;
+    *port = (struct port){.rank = made->shape.rank + first,
+                          .dims = {-1},
+                          .features = made->features,
+                          .name = arena_text(&model->arena, name, strlen(name))};
+    if (port->rank > TENSOR_RANK_MAX)
+        return error_set(error, STATUS_UNSUPPORTED, "output \"%s\" has more than %d dimensions",
+                         name, TENSOR_RANK_MAX);
+    for (size_t i = 0; i < made->shape.rank; i++)
+        port->dims[first + i] = (int64_t)made->shape.dims[i];
+    return port->name ? STATUS_OK
+                      : error_set(error, STATUS_OUT_OF_MEMORY, "no memory left for the outputs");
+}
+
+enum status import_outputs(struct importer *importer, struct error *error)
+{
+    const Onnx__GraphProto *proto = importer->proto;
+    for (size_t i = 0; i < proto->n_output; i++)
+        if (import_output(importer, proto->output[i]->name, error) != STATUS_OK)
+            return error->status;
+    if (proto->n_output == 0)
+        return error_set(error, STATUS_INVALID, "the graph has no output");
+    return STATUS_OK;
+}

@@ -1,0 +1,311 @@
+/* Values of the graph under construction: made from constants, converted, named. */
+#include <stdio.h>
+#include <string.h>
+
+#include "onnx_import.h"
+#include "panel.h"
+
+static enum status no_memory(struct error *error)
+{
+    return error_set(error, STATUS_OUT_OF_MEMORY, "no memory left for the graph");
+}
+
+static enum status check_size(const struct shape *shape, struct error *error)
+{
+    size_t count = shape_count(shape);
+    if (count > 0 && count <= MODEL_FEATURES_MAX)
+        return STATUS_OK;
+    return error_set(error, STATUS_TOO_LARGE,
+                     "expected 1 to %d numbers in a row of what the node makes, found %zu",
+                     MODEL_FEATURES_MAX, count);
+}
+
+/* Constants as values */
+
+enum status importer_constant_value(struct importer *importer, const struct tensor *tensor,
+                                    const struct shape *shape, uint32_t *value, struct error *error)
+{
+    if (tensor->dtype != DTYPE_FLOAT32)
+        return error_set(error, STATUS_UNSUPPORTED,
+                         "expected floating-point numbers, found whole ones");
+    if (check_size(shape, error) != STATUS_OK)
+        return error->status;
+    size_t count = tensor_count(tensor);
+    float *data = arena_alloc(&importer->model->arena, count, sizeof *data);
+    if (!data)
+        return no_memory(error);
+    memcpy(data, tensor->data, count * sizeof *data);
+    return graph_add_constant(&importer->model->graph, "constant", shape, data, value, error);
+}
+
+static struct shape tensor_shape(const struct tensor *tensor)
+{
+    struct shape shape = {.rank = tensor->rank};
+    for (size_t i = 0; i < tensor->rank; i++)
+        shape.dims[i] = (size_t)tensor->dims[i];
+    return shape;
+}
+
+enum status importer_value(struct importer *importer, const Onnx__NodeProto *node, size_t i,
+                           uint32_t *value, struct error *error)
+{
+    const struct operand *operand = importer_operand(importer, node, i);
+    if (!operand)
+        return error_set(error, STATUS_INVALID, "input %zu is missing", i);
+    *value = operand->value;
+    if (!operand->is_constant)
+        return STATUS_OK;
+    struct shape shape = tensor_shape(&operand->tensor);
+    return importer_constant_value(importer, &operand->tensor, &shape, value, error);
+}
+
+/* Producers */
+
+struct node *importer_sole_producer(struct importer *importer, const Onnx__NodeProto *node,
+                                    size_t i, enum op op)
+{
+    struct graph *graph = &importer->model->graph;
+    const struct operand *operand = importer_operand(importer, node, i);
+    if (!operand || operand->is_constant || operand->uses != 1)
+        return NULL;
+    const struct value *value = &graph->values[operand->value];
+    if (value->producer == GRAPH_NODE_NONE || value->storage != operand->value)
+        return NULL;
+    struct node *producer = &graph->nodes[value->producer];
+    bool plain = producer->op == op && producer->activation.type == ACTIVATION_identity;
+    return plain ? producer : NULL;
+}
+
+struct node *importer_linear_producer(struct importer *importer, const Onnx__NodeProto *node,
+                                      size_t i)
+{
+    static const enum op ops[] = {OP_conv, OP_dense, OP_depthwise};
+    struct node *producer = NULL;
+    for (size_t op = 0; op < sizeof ops / sizeof ops[0] && !producer; op++)
+        producer = importer_sole_producer(importer, node, i, ops[op]);
+    return producer;
+}
+
+/* Layouts */
+
+static bool has_layout(const struct value *value, enum layout layout)
+{
+    return value->layout == layout || value->shape.rank < 2;
+}
+
+static enum status convert(struct importer *importer, uint32_t value, enum layout layout,
+                           uint32_t *as, struct error *error)
+{
+    const struct graph *graph = &importer->model->graph;
+    uint32_t *known = &importer->converted[value][layout];
+    if (*known) {
+        *as = *known;
+        return STATUS_OK;
+    }
+    const struct shape shape = graph->values[value].shape;
+    struct value made = value_of("", &shape, layout);
+    struct move move = move_same(&graph->values[value], &made);
+    if (importer_make_moves(importer, NULL, &move, 1, &value, 1, NULL, &shape, layout, as, error) !=
+        STATUS_OK)
+        return error->status;
+    *known = *as;
+    return STATUS_OK;
+}
+
+enum status importer_layout(struct importer *importer, uint32_t value, enum layout layout,
+                            uint32_t *as, struct error *error)
+{
+    *as = value;
+    if (has_layout(&importer->model->graph.values[value], layout))
+        return STATUS_OK;
+    return convert(importer, value, layout, as, error);
+}
+
+enum status importer_padded(struct importer *importer, uint32_t value, enum layout layout,
+                            uint32_t *as, struct error *error)
+{
+    const struct value *v = &importer->model->graph.values[value];
+    *as = value;
+    if (has_layout(v, layout) && v->stride == panel_padded(v->channels))
+        return STATUS_OK;
+    return convert(importer, value, layout, as, error);
+}
+
+/* Images */
+
+enum status importer_image(struct importer *importer, const Onnx__NodeProto *node, size_t i,
+                           uint32_t *value, struct shape *shape, struct error *error)
+{
+    const struct graph *graph = &importer->model->graph;
+    if (importer_value(importer, node, i, value, error) != STATUS_OK)
+        return error->status;
+    *shape = graph->values[*value].shape;
+    if (importer->whole) {
+        if (shape->rank < 2 || shape->dims[0] != 1)
+            return error_set(error, STATUS_UNSUPPORTED,
+                             "an image in a file whose nodes do something to the batch must come "
+                             "alone");
+        shape->rank--;
+        memmove(shape->dims, shape->dims + 1, shape->rank * sizeof *shape->dims);
+        if (importer_reshape(importer, *value, shape, value, error) != STATUS_OK)
+            return error->status;
+    }
+    if (shape->rank < 1)
+        return error_set(error, STATUS_INVALID, "expected an input with channels");
+    return importer_padded(importer, *value, LAYOUT_CHANNELS_LAST, value, error);
+}
+
+enum status importer_add_image(struct importer *importer, const Onnx__NodeProto *proto,
+                               struct node node, const uint32_t *inputs, const struct shape *shape,
+                               struct error *error)
+{
+    uint32_t value;
+    struct shape all = {.rank = shape->rank + 1, .dims = {1}};
+    if (importer_make(importer, node, inputs, shape, LAYOUT_CHANNELS_LAST, &value, error) !=
+        STATUS_OK)
+        return error->status;
+    if (importer->whole) {
+        memcpy(all.dims + 1, shape->dims, shape->rank * sizeof *all.dims);
+        if (importer_reshape(importer, value, &all, &value, error) != STATUS_OK)
+            return error->status;
+    }
+    return importer_define_value(importer, proto, 0, value, error);
+}
+
+/* Shapes */
+
+/* Whether the numbers lie one after another in the order of the shape. */
+static bool is_run(const struct value *value)
+{
+    return value->positions == 1 ||
+           (value->layout == LAYOUT_PLAIN && value->stride == value->channels);
+}
+
+static bool same_shape(const struct shape *a, const struct shape *b)
+{
+    return a->rank == b->rank && memcmp(a->dims, b->dims, a->rank * sizeof *a->dims) == 0;
+}
+
+enum status importer_reshape(struct importer *importer, uint32_t value, const struct shape *shape,
+                             uint32_t *as, struct error *error)
+{
+    struct graph *graph = &importer->model->graph;
+    const struct value *from = &graph->values[value];
+    *as = value;
+    if (same_shape(&from->shape, shape))
+        return STATUS_OK;
+    if (check_size(shape, error) != STATUS_OK)
+        return error->status;
+    if (!is_run(from)) {
+        struct shape flat = shape_flat(from->features);
+        struct value to = value_of("", &from->shape, LAYOUT_PLAIN);
+        to.stride = to.channels;
+        struct move move = move_same(from, &to);
+        if (importer_make_moves(importer, NULL, &move, 1, &value, 1, NULL, &flat, LAYOUT_PLAIN,
+                                &value, error) != STATUS_OK)
+            return error->status;
+    }
+    return graph_add_view(graph, "view", value, shape, as, error);
+}
+
+/* Whether the axes in that order are the memory of value in its other layout. */
+static bool turns_layout(const struct value *value, const size_t *axes)
+{
+    size_t rank = value->shape.rank;
+    bool turns = rank > 1;
+    for (size_t i = 0; i < rank; i++)
+        turns &=
+            axes[i] == (value->layout == LAYOUT_PLAIN ? (i + rank - 1) % rank : (i + 1) % rank);
+    return turns;
+}
+
+enum status importer_transpose(struct importer *importer, uint32_t value, const size_t *axes,
+                               uint32_t *as, struct error *error)
+{
+    struct graph *graph = &importer->model->graph;
+    const struct value *from = &graph->values[value];
+    struct shape shape = {.rank = from->shape.rank};
+    for (size_t i = 0; i < shape.rank; i++)
+        shape.dims[i] = from->shape.dims[axes[i]];
+    if (turns_layout(from, axes))
+        return graph_add_turned(graph, "view", value, &shape, as, error);
+    struct value to = value_of("", &shape, LAYOUT_PLAIN);
+    struct move move = move_same(&to, &to);
+    size_t strides[TENSOR_RANK_MAX];
+    value_strides(from, strides);
+    for (size_t i = 0; i < shape.rank; i++)
+        move.from[i] = (ptrdiff_t)strides[axes[i]];
+    return importer_make_moves(importer, NULL, &move, 1, &value, 1, NULL, &shape, LAYOUT_PLAIN, as,
+                               error);
+}
+
+/* Nodes */
+
+enum status importer_make(struct importer *importer, struct node node, const uint32_t *inputs,
+                          const struct shape *shape, enum layout layout, uint32_t *value,
+                          struct error *error)
+{
+    struct graph *graph = &importer->model->graph;
+    char text[64];
+    if (check_size(shape, error) != STATUS_OK)
+        return error->status;
+    if (!node.name) {
+        int length = snprintf(text, sizeof text, "%s_%zu", op_kind(node.op), graph->node_count);
+        node.name = arena_text(graph->arena, text, (size_t)length);
+    }
+    if (!node.name)
+        return no_memory(error);
+    return graph_add_node(graph, node, inputs, shape, layout, value, error);
+}
+
+enum status importer_add(struct importer *importer, const Onnx__NodeProto *proto, struct node node,
+                         const uint32_t *inputs, const struct shape *shape, enum layout layout,
+                         struct error *error)
+{
+    uint32_t value;
+    if (importer_make(importer, node, inputs, shape, layout, &value, error) != STATUS_OK)
+        return error->status;
+    return importer_define_value(importer, proto, 0, value, error);
+}
+
+/* Names */
+
+/* The part of an initializer's name that a person gave it. */
+static size_t weight_name_length(const char *name)
+{
+    static const char *const suffixes[] = {".weight", "/kernel:0"};
+    size_t length = strlen(name);
+    for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
+        size_t suffix = strlen(suffixes[i]);
+        if (length > suffix && strcmp(name + length - suffix, suffixes[i]) == 0)
+            return length - suffix;
+    }
+    return length;
+}
+
+/* "/block/fc/Gemm" is called "block/fc". */
+static const char *node_name(struct arena *arena, const Onnx__NodeProto *node)
+{
+    const char *from = node->name + (node->name[0] == '/');
+    size_t length = strlen(from), op = strlen(node->op_type);
+    if (length > op + 1 && from[length - op - 1] == '/' &&
+        strcmp(from + length - op, node->op_type) == 0)
+        length -= op + 1;
+    return arena_text(arena, from, length);
+}
+
+const char *importer_layer_name(struct importer *importer, const Onnx__NodeProto *node,
+                                const struct operand *weight)
+{
+    struct graph *graph = &importer->model->graph;
+    char text[256];
+    if (weight && weight->initializer && strncmp(weight->name, "onnx::", 6) != 0)
+        return arena_text(graph->arena, weight->name, weight_name_length(weight->name));
+    if (node->name && node->name[0])
+        return node_name(graph->arena, node);
+    size_t length = 0;
+    for (const char *c = node->op_type; *c && length < 200; c++)
+        text[length++] = (char)(*c >= 'A' && *c <= 'Z' ? *c + 32 : *c);
+    length += (size_t)snprintf(text + length, sizeof text - length, "_%zu", graph->node_count);
+    return arena_text(graph->arena, text, length);
+}

@@ -1,0 +1,16 @@
+/* onnx_window: the attributes that convolutions and poolings have in common. */
+#ifndef RELUD_ONNX_WINDOW_H
+#define RELUD_ONNX_WINDOW_H
+
+#include "onnx_import.h"
+
+/* Reads strides, dilations, pads, auto_pad and ceil_mode for an image of shape [channels, spatial…]
+ * and a kernel of as many spatial dimensions; shape's spatial dimensions become those of the
+ * result. */
+enum status onnx_window(const Onnx__NodeProto *node, struct shape *shape, const int64_t *kernel,
+                        struct window *window, struct error *error);
+
+/* Positions of the kernel. */
+size_t window_taps(const struct window *window);
+
+#endif
