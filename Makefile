@@ -12,7 +12,7 @@ Q       = $(if $(V),,@echo "  $(@:$(BUILD)/%=%)" &&)
 
 PACKAGES_BUILD = gcc make libc6-dev libmicrohttpd-dev libjansson-dev zlib1g-dev nettle-dev \
                  libprotobuf-c-dev protobuf-c-compiler libonnx-dev
-PACKAGES_TEST  = libcriterion-dev libcurl4-openssl-dev curl python3
+PACKAGES_TEST  = libcriterion-dev libcurl4-openssl-dev curl python3-numpy python3-onnx
 PACKAGES_BENCH = libdnnl-dev libopenblas-dev wrk python3-numpy python3-onnx
 PACKAGES_LINT  = clang-format cppcheck
 
@@ -65,7 +65,7 @@ $(BUILD)/core/%.o: INCLUDES = -Icore -Icore/kernels
 $(BUILD)/server/%.o: INCLUDES = -Icore -Iserver
 $(BUILD)/tests/%.o: INCLUDES = -Icore -Iserver -Itests/support
 
-$(call objects,$(wildcard core/model/*.c) $(UNIT) $(API) $(SUPPORT)): | $(BUILD)/gen/onnx.pb-c.c
+$(call objects,$(wildcard core/model/*.c) $(UNIT) $(API) $(SUPPORT) tests/conformance/run.c): | $(BUILD)/gen/onnx.pb-c.c
 
 $(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)
@@ -109,7 +109,20 @@ $(BUILD)/tests/unit_tests: $(call objects,$(UNIT) $(SUPPORT) $(SERVER)) $(BUILD)
 $(BUILD)/tests/api_tests: $(call objects,$(API) $(SUPPORT)) $(BUILD)/libcore.a
 	$(Q) $(CC) $(LDFLAGS) $^ $(LDLIBS) -lcriterion -lcurl -o $@
 
-tests: $(BUILD)/tests/unit_tests $(BUILD)/tests/api_tests
+$(BUILD)/tests/conformance/conformance: $(call objects,tests/conformance/run.c) $(BUILD)/libcore.a
+	$(Q) $(CC) $(LDFLAGS) $^ $(LDLIBS) -o $@
+
+build/onnx-tests: tests/conformance/generate.py
+	@mkdir -p $(@D)
+	/usr/bin/python3 $< $@ >$@.log 2>&1 || { cat $@.log; rm -rf $@; exit 1; }
+
+build/onnx-nets: tests/conformance/nets.py
+	/usr/bin/python3 $< $@
+
+conformance: $(BUILD)/tests/conformance/conformance build/onnx-tests build/onnx-nets ## ONNX's own node tests; ONNX_TEST_DATA=DIR: others
+	$< tests/conformance/out_of_scope $(or $(ONNX_TEST_DATA),build/onnx-tests/node build/onnx-nets)
+
+tests: $(BUILD)/tests/unit_tests $(BUILD)/tests/api_tests $(BUILD)/tests/conformance/conformance
 
 test: deps ## install, build and run all tests
 	@tests/all.sh
@@ -155,5 +168,5 @@ clean: ## remove everything that was built
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
 
-.PHONY: all tests deps deps-build deps-lint run install test unit api container asan tsan lint format bench \
+.PHONY: all tests conformance deps deps-build deps-lint run install test unit api container asan tsan lint format bench \
         deps-bench clean help

@@ -7,6 +7,7 @@ cd "$(dirname "$0")/.." || exit 1
 if build release all tests; then
     criterion unit build/release/tests/unit_tests
     RELUD=build/release/relud criterion api build/release/tests/api_tests
+    script conformance make --no-print-directory conformance
     script docs /usr/bin/python3 tests/docs.py
 fi
 if build asan BUILD=build/asan SAN=address,undefined all tests; then

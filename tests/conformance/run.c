@@ -1,0 +1,279 @@
+/* conformance: runs directories in the layout of ONNX's test data.
+ *
+ *     conformance OUT_OF_SCOPE DIR...
+ *
+ * Each DIR holds test_<name>/model.onnx with test_data_set_<i>/input_<j>.pb and output_<j>.pb. A
+ * case passes when every output of every data set is within rtol 1e-3 and atol 1e-5 of what the
+ * file says, with every usable kernel, alone and as the last of three equal rows. Where a file
+ * leaves weights or shapes as inputs of the graph, which relud wants constant, all inputs but the
+ * first become initializers before the model is imported; nothing else is changed. Cases listed in
+ * OUT_OF_SCOPE (a name, or a beginning with *, then why) must be refused at load. */
+#include <dirent.h>
+#include <fnmatch.h>
+#include <math.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "graph/session.h"
+#include "model/file.h"
+#include "model/model.h"
+#include "model/onnx.h"
+#include "onnx.pb-c.h"
+
+enum { PATH_BYTES = 4096, ROWS = 3, LIST_MAX = 1024 };
+
+struct counts {
+    size_t passed, failed, outside;
+};
+
+struct list {
+    char *patterns[LIST_MAX];
+    size_t count;
+};
+
+static Onnx__TensorProto *read_tensor(const char *set, const char *kind, size_t i)
+{
+    char path[PATH_BYTES];
+    struct file file;
+    struct error error;
+    snprintf(path, sizeof path, "%s/%s_%zu.pb", set, kind, i);
+    if (file_open(&file, path, SIZE_MAX / 2, &error) != STATUS_OK)
+        return NULL;
+    Onnx__TensorProto *tensor = onnx__tensor_proto__unpack(NULL, file.count, file.bytes);
+    file_close(&file);
+    return tensor;
+}
+
+/* The floats of a tensor; NULL when it holds something else. */
+static const float *floats(const Onnx__TensorProto *tensor, size_t *count)
+{
+    if (!tensor || tensor->data_type != ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT)
+        return NULL;
+    *count = tensor->has_raw_data ? tensor->raw_data.len / sizeof(float) : tensor->n_float_data;
+    return tensor->has_raw_data ? (const float *)(const void *)tensor->raw_data.data
+                                : tensor->float_data;
+}
+
+/* Appends inputs 1… of the data set to the initializers. */
+static void bake(Onnx__GraphProto *graph, const char *set)
+{
+    size_t room = graph->n_initializer + graph->n_input;
+    graph->initializer = realloc(graph->initializer, (room + 1) * sizeof *graph->initializer);
+    for (size_t i = 1; i < graph->n_input; i++) {
+        Onnx__TensorProto *tensor = read_tensor(set, "input", i);
+        if (!tensor)
+            continue;
+        free(tensor->name);
+        tensor->name = strdup(graph->input[i]->name);
+        graph->initializer[graph->n_initializer++] = tensor;
+    }
+}
+
+static enum status import(struct model *model, const char *path, const char *baked_from,
+                          struct error *error)
+{
+    struct file file;
+    *model = (struct model){.name = "conformance", .version = "1"};
+    arena_init(&model->arena, MODEL_MEMORY_BYTES_MAX);
+    if (file_open(&file, path, MODEL_FILE_BYTES_MAX, error) != STATUS_OK)
+        return error->status;
+    Onnx__ModelProto *proto = onnx__model_proto__unpack(NULL, file.count, file.bytes);
+    file_close(&file);
+    if (!proto)
+        return error_set(error, STATUS_INVALID, "%s is no ONNX file", path);
+    if (baked_from)
+        bake(proto->graph, baked_from);
+    size_t count = onnx__model_proto__get_packed_size(proto);
+    uint8_t *bytes = malloc(count);
+    onnx__model_proto__pack(proto, bytes);
+    onnx__model_proto__free_unpacked(proto, NULL);
+    enum status status = onnx_import(model, bytes, count, error);
+    free(bytes);
+    return status == STATUS_OK ? plan_init(&model->plan, &model->graph, error) : status;
+}
+
+/* NaN is like NaN, an infinity like itself. */
+static bool close_to(float found, float expected)
+{
+    if (isnan(expected) || isinf(expected))
+        return isnan(expected) ? isnan(found) : found == expected;
+    return fabs((double)found - (double)expected) <= 1e-5 + 1e-3 * fabs((double)expected);
+}
+
+static bool check_output(const struct session *session, const struct model *model, size_t i,
+                         size_t rows, size_t repeat, const char *set, char *why)
+{
+    const size_t features = model->outputs[i].features;
+    size_t count = 0;
+    Onnx__TensorProto *tensor = read_tensor(set, "output", i);
+    const float *expected = floats(tensor, &count);
+    float *row = malloc(features * sizeof *row);
+    bool fits = expected && count == rows * features;
+    if (!fits)
+        sprintf(why, "output %zu: expected %zu numbers, relud makes %zu x %zu", i, count, rows,
+                features);
+    for (size_t r = 0; fits && r < rows; r++) {
+        session_output(session, i, repeat * rows + r, row);
+        for (size_t j = 0; fits && j < features; j++) {
+            fits = close_to(row[j], expected[r * features + j]);
+            if (!fits)
+                sprintf(why, "output %zu, row %zu, element %zu: expected %g, found %g", i, r, j,
+                        (double)expected[r * features + j], (double)row[j]);
+        }
+    }
+    free(row);
+    if (tensor)
+        onnx__tensor_proto__free_unpacked(tensor, NULL);
+    return fits;
+}
+
+/* The inputs of the data set, the rows of all repeated ROWS times. */
+static float *read_input(const struct model *model, const char *set, size_t i, size_t *rows,
+                         char *why)
+{
+    size_t count = 0, features = model->inputs[i].features;
+    Onnx__TensorProto *tensor = read_tensor(set, "input", i);
+    const float *x = floats(tensor, &count);
+    float *repeated = x ? malloc(ROWS * count * sizeof *x + 64) : NULL;
+    if (!x || count % features != 0 || count == 0)
+        sprintf(why, "input %zu: expected rows of %zu numbers, found %zu", i, features, count);
+    else
+        for (size_t r = 0; r < ROWS; r++)
+            memcpy(repeated + r * count, x, count * sizeof *x);
+    *rows = count / features;
+    if (tensor)
+        onnx__tensor_proto__free_unpacked(tensor, NULL);
+    return repeated;
+}
+
+static bool run_set(const struct model *model, const struct kernels *kernels, const char *set,
+                    char *why)
+{
+    float *inputs[GRAPH_IO_MAX] = {NULL};
+    size_t rows = 0, all = 0;
+    struct session session;
+    struct error error;
+    why[0] = '\0';
+    for (size_t i = 0; i < model->graph.input_count; i++)
+        inputs[i] = read_input(model, set, i, &rows, why);
+    for (size_t repeats = 1; !why[0] && repeats <= ROWS; repeats += ROWS - 1) {
+        all = rows * repeats;
+        if (session_open(&session, &model->plan, kernels, STATS_full, all, &error) != STATUS_OK) {
+            sprintf(why, "%s", error.message);
+            break;
+        }
+        memset(session.memory, 0xFF, all * model->plan.floats_per_row * sizeof(float)); /* NaN */
+        for (size_t i = 0; i < model->graph.input_count; i++)
+            session_bind(&session, i, inputs[i]);
+        session_begin(&session, all);
+        session_advance(&session, UINT64_MAX);
+        for (size_t i = 0; !why[0] && i < model->graph.output_count; i++)
+            check_output(&session, model, i, rows, repeats - 1, set, why);
+        session_close(&session);
+    }
+    for (size_t i = 0; i < model->graph.input_count; i++)
+        free(inputs[i]);
+    return !why[0];
+}
+
+/* Whether the case passes; why says why not. loaded: whether relud takes the model at all. */
+static bool run_case(const char *path, bool *loaded, char *why)
+{
+    char model_path[PATH_BYTES + 32], set[PATH_BYTES + 32];
+    struct model model;
+    struct error error;
+    size_t isas, sets = 0;
+    const struct kernels *const *kernels = kernels_usable(&isas);
+    bool passed = true, baked = false;
+    snprintf(model_path, sizeof model_path, "%s/model.onnx", path);
+    for (; passed; sets++) {
+        snprintf(set, sizeof set, "%s/test_data_set_%zu", path, sets);
+        DIR *there = opendir(set);
+        if (!there)
+            break;
+        closedir(there);
+        *loaded = import(&model, model_path, baked ? set : NULL, &error) == STATUS_OK;
+        if (!*loaded && !baked) {
+            struct error first = error;
+            model_close(&model);
+            baked = true;
+            *loaded = import(&model, model_path, set, &error) == STATUS_OK;
+            if (!*loaded && getenv("FIRST"))
+                error = first;
+        }
+        if (!*loaded)
+            sprintf(why, "%s", error.message);
+        passed = *loaded;
+        for (size_t i = 0; passed && i < isas; i++)
+            passed = run_set(&model, kernels[i], set, why);
+        model_close(&model);
+    }
+    if (sets == 0)
+        sprintf(why, "no test_data_set_0");
+    return passed && sets > 0;
+}
+
+static bool listed(const struct list *list, const char *name)
+{
+    for (size_t i = 0; i < list->count; i++)
+        if (fnmatch(list->patterns[i], name, 0) == 0)
+            return true;
+    return false;
+}
+
+static void read_list(struct list *list, const char *path)
+{
+    char line[512];
+    FILE *file = fopen(path, "r");
+    while (file && list->count < LIST_MAX && fgets(line, sizeof line, file))
+        if (line[0] != '#' && strcspn(line, " \t\n") > 0)
+            list->patterns[list->count++] = strndup(line, strcspn(line, " \t\n"));
+    if (file)
+        fclose(file);
+}
+
+static void run_directory(const char *directory, const struct list *outside, struct counts *counts)
+{
+    struct dirent **entries;
+    int count = scandir(directory, &entries, NULL, alphasort);
+    for (int i = 0; i < count; i++) {
+        const char *name = entries[i]->d_name;
+        char path[PATH_BYTES], why[ERROR_MESSAGE_BYTES + 256] = "";
+        bool loaded = false;
+        snprintf(path, sizeof path, "%s/%s", directory, name);
+        if (strncmp(name, "test_", 5) == 0) {
+            bool scoped = !listed(outside, name), passed = run_case(path, &loaded, why);
+            if (!scoped && !loaded)
+                counts->outside++;
+            else if (passed)
+                counts->passed++;
+            else
+                counts->failed++;
+            if (scoped ? !passed : loaded)
+                printf("FAIL %s: %s\n", name, passed ? "listed as out of scope, but passes" : why);
+        }
+        free(entries[i]);
+    }
+    if (count >= 0)
+        free(entries);
+}
+
+int main(int argc, char **argv)
+{
+    struct list outside = {.count = 0};
+    struct counts counts = {0};
+    if (argc < 3) {
+        fprintf(stderr, "usage: conformance OUT_OF_SCOPE DIR...\n");
+        return 2;
+    }
+    read_list(&outside, argv[1]);
+    for (int i = 2; i < argc; i++)
+        run_directory(argv[i], &outside, &counts);
+    for (size_t i = 0; i < outside.count; i++)
+        free(outside.patterns[i]);
+    printf("%zu passed, %zu failed, %zu out of scope\n", counts.passed, counts.failed,
+           counts.outside);
+    return counts.failed > 0 || counts.passed == 0;
+}
