@@ -21,7 +21,7 @@ from prepare import prepare
 ROOT = Path(__file__).resolve().parents[2]
 DIGITS = ROOT / "models" / "digits"
 PEERS = ("onednn", "openblas")
-COUNTING = ("counts", "full", "folded")
+COUNTING = ("counts", "full")
 DAEMON_CASES = (("digits", 1), ("digits", 64), ("mlp", 1), ("mlp-z80", 1), ("mlp-z80", 64))
 QUICK_CASES = (("digits", 1), ("digits", 64), ("mlp-z80", 1), ("mlp-z80", 64))
 
@@ -87,10 +87,9 @@ def kernel_results(samples):
 
 def print_kernels(results):
     print("Kernels, one thread: nanoseconds per row, median (p10). relud counts at level full. Ratios above 1:\n"
-          "relud is faster. Cost of counting, over level off: counts, full, full with the totals folded after\n"
-          "every run.\n")
+          "relud is faster. Cost of counting over level off: counts, full.\n")
     print(f"{'case':<9}{'rows':>4}  {'relud':>17} {'oneDNN':>17} {'OpenBLAS':>17} "
-          f"{'oneDNN/relud':>13} {'OpenBLAS/relud':>15}  {'counts':>7} {'full':>7} {'folded':>7}")
+          f"{'oneDNN/relud':>13} {'OpenBLAS/relud':>15}  {'counts':>7} {'full':>7}")
     for r in results:
         times = " ".join(f"{r['ns_per_row'][who]['median']:>8.0f} ({r['ns_per_row'][who]['p10']:>6.0f})"
                          for who in ("full", *PEERS))

@@ -9,8 +9,7 @@
  *
  *     NAME BATCH CONTENDER nanoseconds-per-row-of-each-round...
  *
- * bench.py makes the table of it. relud runs at level off, counts and full; "folded" is full with
- * the counts added to the totals after every run, as the daemon does once per turn at most. */
+ * bench.py makes the table of it. relud runs at level off, counts and full. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,13 +23,12 @@
 #include "panel.h"
 #include "peers.h"
 
-enum { DIFFERENT_INPUTS = 64, CONTENDERS = 6, ROUNDS_MAX = 100000 };
+enum { DIFFERENT_INPUTS = 64, CONTENDERS = 5, ROUNDS_MAX = 100000 };
 
 static const size_t batches[] = {1, 64};
-static const char *const names[CONTENDERS] = {"off",    "counts", "full",
-                                              "folded", "onednn", "openblas"};
-enum { FOLDED = 3, ONEDNN = 4, OPENBLAS = 5 };
-static const enum stats_level levels[ONEDNN] = {STATS_off, STATS_counts, STATS_full, STATS_full};
+static const char *const names[CONTENDERS] = {"off", "counts", "full", "onednn", "openblas"};
+enum { ONEDNN = 3, OPENBLAS = 4 };
+static const enum stats_level levels[ONEDNN] = {STATS_off, STATS_counts, STATS_full};
 
 struct bench {
     const char *name;
@@ -39,9 +37,8 @@ struct bench {
     size_t rows;                 /* of a batch */
     float *inputs;               /* owned: [64, rows, features] */
     struct session sessions[ONEDNN];
-    struct arena arena; /* of outputs and totals */
+    struct arena arena; /* of outputs */
     float *outputs;
-    struct counters totals;
     struct onednn *onednn;
     struct openblas *openblas;
     double *samples[CONTENDERS]; /* owned: nanoseconds per row, by round */
@@ -126,9 +123,8 @@ static void open_contenders(struct bench *bench, const struct kernels *kernels)
     arena_init(&bench->arena, SIZE_MAX);
     bench->outputs =
         arena_alloc(&bench->arena, bench->rows, bench->model.outputs[0].features * sizeof(float));
-    if (!bench->outputs ||
-        counters_init(&bench->totals, &bench->arena, plan, STATS_full, &error) != STATUS_OK)
-        fail(bench->name, error.message);
+    if (!bench->outputs)
+        fail(bench->name, "no memory left for the outputs");
     bench->onednn = onednn_open(&bench->network, bench->rows);
     bench->openblas = openblas_open(&bench->network, bench->rows);
 }
@@ -148,8 +144,6 @@ static const float *run_relud(struct bench *bench, size_t who, const float *x, s
     session_bind(session, 0, x);
     session_begin(session, bench->rows);
     session_advance(session, UINT64_MAX);
-    if (who == FOLDED)
-        counters_fold(&bench->totals, session->tallies, bench->rows);
     *stride = bench->model.outputs[0].features;
     for (size_t row = 0; row < bench->rows; row++)
         session_output(session, 0, row, bench->outputs + row * *stride);
