@@ -1,9 +1,12 @@
 /* Clients that are slow, silent or gone. Times are lower bounds only: a busy machine makes
  * everything later. */
 #include <criterion/criterion.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "network.h"
@@ -228,4 +231,24 @@ Test(slow, two_hundred_clients_go_while_they_wait)
     settle(&daemon, descriptors);
     daemon_stop(&daemon);
     close(file);
+}
+
+/* With the default deadlines, 30 s for a body: only the end of the client's side tells that it has
+ * gone. The cork makes the end travel with the last bytes, which is when libmicrohttpd overlooks
+ * it. */
+Test(slow, a_client_that_closes_in_the_middle_of_a_body_is_let_go)
+{
+    enum { BEFORE_THE_DEADLINE_MS = 20000 };
+    const int on = 1;
+    struct daemon daemon;
+    DAEMON_START(&daemon, DIGITS);
+    int wire = wire_connect(daemon.port);
+    cr_assert(setsockopt(wire, IPPROTO_TCP, TCP_CORK, &on, sizeof on) == 0);
+    cr_assert(wire_text(
+        wire, "POST /infer HTTP/1.1\r\nHost: x\r\nContent-Length: 500\r\n\r\n{\"inputs\":"));
+    cr_assert(shutdown(wire, SHUT_WR) == 0);
+    cr_assert(wire_closed(wire, BEFORE_THE_DEADLINE_MS), "still open");
+    close(wire);
+    expect_alive(&daemon, "a client that closed in the middle of a body");
+    daemon_stop(&daemon);
 }
