@@ -154,15 +154,15 @@ static void begin_again(struct model *model)
     memset(model->outputs, 0, sizeof model->outputs);
 }
 
-static enum status import_either(struct model *model, const Onnx__GraphProto *proto, int64_t opset,
-                                 struct error *error)
+enum status onnx_import_graph(struct model *model, const Onnx__GraphProto *graph, int64_t opset,
+                              struct error *error)
 {
     bool mixes;
-    if (import_as(model, proto, opset, false, &mixes, error) == STATUS_OK || !mixes)
+    if (import_as(model, graph, opset, false, &mixes, error) == STATUS_OK || !mixes)
         return error->status;
     struct error second = *error;
     begin_again(model);
-    if (import_as(model, proto, opset, true, &mixes, &second) != STATUS_OK)
+    if (import_as(model, graph, opset, true, &mixes, &second) != STATUS_OK)
         return error->status; /* the first sentence, which fits more files */
     model->whole = true;
     return error->status = STATUS_OK;
@@ -181,7 +181,7 @@ enum status onnx_import(struct model *model, const uint8_t *bytes, size_t count,
     if (!proto->graph)
         error_set(error, STATUS_INVALID, "the file holds no graph");
     else if (check_opset(proto, &opset, error) == STATUS_OK)
-        import_either(model, proto->graph, opset, error);
+        onnx_import_graph(model, proto->graph, opset, error);
     onnx__model_proto__free_unpacked(proto, NULL);
     return error->status;
 }
