@@ -27,6 +27,7 @@ struct exchange {
     struct loop *loop;         /* borrowed */
     const char *method, *path; /* borrowed; path is percent-decoded */
     const struct route *route; /* NULL when there is none */
+    char *model, *version;     /* owned: {m} and {v} of the route's path; NULL for none */
     void *state;               /* the handler's own */
     struct text reply;         /* owned: the body of the answer */
     int status;                /* of the answer, 0 while there is none */

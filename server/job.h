@@ -4,11 +4,13 @@
 
 #include "graph/graph.h"
 
+struct generation;
+
 enum job_outcome { JOB_DONE, JOB_EXPIRED };
 
 struct job {
     struct job *next;
-    size_t model; /* index in the registry */
+    struct generation *generation; /* the model to run, borrowed */
     size_t rows;
     const float *x[GRAPH_IO_MAX]; /* per input [rows, features], borrowed */
     float *y[GRAPH_IO_MAX];       /* per output [rows, features], borrowed */

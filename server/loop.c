@@ -10,9 +10,8 @@
 #include <unistd.h>
 
 #include "cpu.h"
+#include "generation.h"
 #include "http.h"
-#include "log.h"
-#include "seat.h"
 
 enum {
     SWEEP_MS = 500,
@@ -26,7 +25,7 @@ enum {
 struct loop {
     struct server *server;
     struct http *http;
-    struct seat *seats; /* by model */
+    size_t index; /* of its seat at every model */
     pthread_t thread;
     int mailbox[2]; /* a pipe of sockets: [0] the loop reads, [1] others write */
     bool started;
@@ -56,11 +55,6 @@ unsigned loop_load(const struct loop *loop)
 void loop_connections_changed(struct loop *loop)
 {
     atomic_store(&loop->connections, http_connections(loop->http));
-}
-
-void loop_collect(struct loop *loop, size_t model, struct counters *into)
-{
-    seat_collect(&loop->seats[model], into);
 }
 
 /* The mailbox */
@@ -100,20 +94,25 @@ static void read_mailbox(struct loop *loop)
 
 /* Jobs */
 
-/* Whether a batch of that model is between two slices, so that its seat is taken. */
-static bool is_running(const struct loop *loop, size_t model)
+static struct seat *seat_of(const struct loop *loop, const struct job *job)
 {
-    return loop->batch.jobs && loop->batch.seat == &loop->seats[model];
+    return &job->generation->seats[loop->index];
+}
+
+/* Whether a batch is between two slices at that seat. */
+static bool is_taken(const struct loop *loop, const struct seat *seat)
+{
+    return loop->batch.jobs && loop->batch.seat == seat;
 }
 
 enum submit loop_submit(struct loop *loop, struct job *job)
 {
-    const struct plan *plan = &loop->server->registry.models[job->model].plan;
+    struct seat *seat = seat_of(loop, job);
     uint64_t limit = loop->server->options.max_queue_rows / loop->server->loop_count;
     job->next = NULL;
     job->submitted_ns = cpu_clock_ns();
-    if (plan->macs_per_row <= INLINE_MACS / job->rows && !is_running(loop, job->model)) {
-        seat_run(&loop->seats[job->model], job);
+    if (seat->model->plan.macs_per_row <= INLINE_MACS / job->rows && !is_taken(loop, seat)) {
+        seat_run(seat, job);
         return SUBMIT_DONE;
     }
     if (loop->queue && loop->queued_rows + job->rows > limit)
@@ -144,9 +143,10 @@ static struct job *take_jobs(struct loop *loop, uint64_t now)
     size_t rows = 0;
     for (struct job **link = &loop->queue; *link;) {
         struct job *job = *link;
-        size_t capacity = loop->seats[job->model].session.capacity;
+        size_t capacity = seat_of(loop, job)->session.capacity;
         bool expired = now >= job->deadline_ns;
-        bool fits = !taken || (job->model == taken->model && rows + job->rows <= capacity);
+        bool fits =
+            !taken || (job->generation == taken->generation && rows + job->rows <= capacity);
         if (!expired && !fits) {
             link = &job->next;
             continue;
@@ -198,7 +198,7 @@ static bool run_slice(struct loop *loop)
         struct job *jobs = take_jobs(loop, now);
         if (!jobs)
             return true; /* all that waited had expired */
-        batch_begin(&loop->batch, &loop->seats[jobs->model], jobs);
+        batch_begin(&loop->batch, seat_of(loop, jobs), jobs);
     }
     bool expired = now >= batch_deadline(&loop->batch);
     if (!expired && !batch_advance(&loop->batch, end))
@@ -265,19 +265,6 @@ static void *run(void *context)
 
 /* Opening and closing */
 
-static enum status open_seats(struct loop *loop, struct error *error)
-{
-    const struct registry *registry = &loop->server->registry;
-    loop->seats = calloc(registry->count, sizeof *loop->seats);
-    if (!loop->seats)
-        return error_set(error, STATUS_OUT_OF_MEMORY, "no memory left for a loop");
-    for (size_t i = 0; i < registry->count; i++)
-        if (seat_open(&loop->seats[i], &registry->models[i], loop->server->kernels, error) !=
-            STATUS_OK)
-            return error->status;
-    return STATUS_OK;
-}
-
 static struct http_limits limits_of(const struct options *options)
 {
     return (struct http_limits){.body_bytes = options->max_body_bytes,
@@ -290,8 +277,7 @@ static struct http_limits limits_of(const struct options *options)
 static enum status start(struct loop *loop, struct error *error)
 {
     struct http_limits limits = limits_of(&loop->server->options);
-    if (open_seats(loop, error) != STATUS_OK ||
-        http_open(&loop->http, loop, &limits, error) != STATUS_OK)
+    if (http_open(&loop->http, loop, &limits, error) != STATUS_OK)
         return error->status;
     if (pipe2(loop->mailbox, O_CLOEXEC) != 0 || fcntl(loop->mailbox[0], F_SETFL, O_NONBLOCK) != 0 ||
         pthread_create(&loop->thread, NULL, run, loop) != 0)
@@ -321,22 +307,19 @@ void loop_close(struct loop *loop)
         http_run(loop->http);
         http_close(loop->http);
     }
-    for (size_t i = 0; i < loop->server->registry.count && loop->seats; i++)
-        if (loop->seats[i].model)
-            seat_close(&loop->seats[i]);
-    free(loop->seats);
     for (int i = 0; i < 2; i++)
         if (loop->mailbox[i] > 0)
             close(loop->mailbox[i]);
     free(loop);
 }
 
-enum status loop_open(struct loop **made, struct server *server, struct error *error)
+enum status loop_open(struct loop **made, struct server *server, size_t index, struct error *error)
 {
     struct loop *loop = calloc(1, sizeof *loop);
     if (!loop)
         return error_set(error, STATUS_OUT_OF_MEMORY, "no memory left for a loop");
     loop->server = server;
+    loop->index = index;
     loop->queue_end = &loop->queue;
     enum status status = start(loop, error);
     if (status == STATUS_OK)

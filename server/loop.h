@@ -9,11 +9,11 @@
 
 #include "job.h"
 #include "server.h"
-#include "stats/counters.h"
 
 struct loop;
 
-enum status loop_open(struct loop **loop, struct server *server, struct error *error);
+/* index: which of the server's loops it is, and which seat of every model is its own. */
+enum status loop_open(struct loop **loop, struct server *server, size_t index, struct error *error);
 
 /* Waits until the loop's thread has ended, and frees it. */
 void loop_close(struct loop *loop);
@@ -26,9 +26,6 @@ void loop_wake(struct loop *loop);
 
 /* Thread-safe: connections open or handed over. */
 unsigned loop_load(const struct loop *loop);
-
-/* Thread-safe: adds what the loop has counted for that model to into. */
-void loop_collect(struct loop *loop, size_t model, struct counters *into);
 
 /* For handlers, on the loop's own thread */
 

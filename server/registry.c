@@ -182,56 +182,73 @@ static enum status collect_overrides(struct overrides *overrides, const struct s
     return STATUS_OK;
 }
 
-static enum status open_model(struct registry *registry, const struct sources *sources,
-                              const struct source *source, const struct options *options,
-                              struct error *error)
+/* What all models are opened with. */
+struct opening {
+    const struct sources *sources;
+    const struct options *options;
+    const struct kernels *kernels;
+    size_t loops;
+};
+
+static enum status open_model(struct registry *registry, const struct opening *opening,
+                              const struct source *source, struct error *error)
 {
     struct overrides overrides = {.count = 0};
-    struct model *model = &registry->models[registry->count];
+    struct generation *made;
     struct model_options how = {.name = source->name, .overrides = overrides.items};
-    stats_level_named(&how.level, options->stats);
-    enum status status = collect_overrides(&overrides, sources, source, options, error);
+    stats_level_named(&how.level, opening->options->stats);
+    enum status status =
+        collect_overrides(&overrides, opening->sources, source, opening->options, error);
     how.override_count = overrides.count;
     if (status == STATUS_OK)
-        status = model_open(model, source->path, &how, error);
+        status =
+            generation_open(&made, source->path, &how, opening->kernels, opening->loops, error);
     free_overrides(&overrides);
     if (status != STATUS_OK)
         return status;
-    registry->count++;
-    if (registry_find(registry, model->name) != (int)registry->count - 1)
+    const struct model *model = &made->model;
+    bool taken = registry_find(registry, model->name, NULL) != NULL;
+    registry->generations[registry->count++] = made;
+    if (taken)
         return error_set(error, STATUS_INVALID, "two models are called \"%s\"", model->name);
     log_event(LOG_INFO, "model loaded", "name", model->name, "path", source->path, "digest",
               model->digest);
     return STATUS_OK;
 }
 
-static enum status open_models(struct registry *registry, const struct sources *sources,
-                               const struct options *options, struct error *error)
+static enum status find_default(struct registry *registry, const char *name, struct error *error)
 {
-    registry->models = calloc(sources->count, sizeof *registry->models);
-    if (!registry->models)
+    while (registry->default_index < registry->count) {
+        if (strcmp(registry->generations[registry->default_index]->model.name, name) == 0)
+            return STATUS_OK;
+        registry->default_index++;
+    }
+    return error_set(error, STATUS_NOT_FOUND, "--default-model %s: no such model", name);
+}
+
+static enum status open_models(struct registry *registry, const struct opening *opening,
+                               struct error *error)
+{
+    const struct sources *sources = opening->sources;
+    registry->generations = calloc(sources->count, sizeof(struct generation *));
+    if (!registry->generations)
         return error_set(error, STATUS_OUT_OF_MEMORY, "no memory left for the models");
     for (size_t i = 0; i < sources->count; i++)
-        if (open_model(registry, sources, &sources->items[i], options, error) != STATUS_OK)
+        if (open_model(registry, opening, &sources->items[i], error) != STATUS_OK)
             return error->status;
-    if (!options->default_model)
-        return STATUS_OK;
-    int found = registry_find(registry, options->default_model);
-    if (found == REGISTRY_NONE)
-        return error_set(error, STATUS_NOT_FOUND, "--default-model %s: no such model",
-                         options->default_model);
-    registry->default_index = (size_t)found;
-    return STATUS_OK;
+    const char *name = opening->options->default_model;
+    return name ? find_default(registry, name, error) : STATUS_OK;
 }
 
 enum status registry_open(struct registry *registry, const struct options *options,
-                          struct error *error)
+                          const struct kernels *kernels, size_t loops, struct error *error)
 {
     struct sources sources = {.items = NULL};
-    *registry = (struct registry){.models = NULL};
+    struct opening opening = {&sources, options, kernels, loops};
+    *registry = (struct registry){.generations = NULL};
     enum status status = find_sources(&sources, options, error);
     if (status == STATUS_OK)
-        status = open_models(registry, &sources, options, error);
+        status = open_models(registry, &opening, error);
     free(sources.items);
     if (status != STATUS_OK)
         registry_close(registry);
@@ -241,15 +258,19 @@ enum status registry_open(struct registry *registry, const struct options *optio
 void registry_close(struct registry *registry)
 {
     for (size_t i = 0; i < registry->count; i++)
-        model_close(&registry->models[i]);
-    free(registry->models);
-    *registry = (struct registry){.models = NULL};
+        generation_release(registry->generations[i]);
+    free(registry->generations);
+    *registry = (struct registry){.generations = NULL};
 }
 
-int registry_find(const struct registry *registry, const char *name)
+struct generation *registry_find(const struct registry *registry, const char *name,
+                                 const char *version)
 {
-    for (size_t i = 0; i < registry->count; i++)
-        if (strcmp(registry->models[i].name, name) == 0)
-            return (int)i;
-    return REGISTRY_NONE;
+    for (size_t i = 0; i < registry->count; i++) {
+        const struct model *model = &registry->generations[i]->model;
+        bool named = name ? strcmp(model->name, name) == 0 : i == registry->default_index;
+        if (named && (!version || strcmp(model->version, version) == 0))
+            return registry->generations[i];
+    }
+    return NULL;
 }

@@ -2,23 +2,26 @@
 #ifndef RELUD_REGISTRY_H
 #define RELUD_REGISTRY_H
 
-#include "model/model.h"
+#include "generation.h"
 #include "options.h"
 
-enum { REGISTRY_MODELS_MAX = 1024, REGISTRY_NONE = -1 };
+enum { REGISTRY_MODELS_MAX = 1024 };
 
 struct registry {
-    struct model *models; /* owned, sorted as they were given */
+    struct generation **generations; /* owned, in the order they were given */
     size_t count;
     size_t default_index;
 };
 
-/* Loads every model the options name. On failure nothing stays open. */
+/* Loads every model the options name, with seats for so many loops. On failure nothing stays open.
+ */
 enum status registry_open(struct registry *registry, const struct options *options,
-                          struct error *error);
+                          const struct kernels *kernels, size_t loops, struct error *error);
 void registry_close(struct registry *registry);
 
-/* The index of the model of that name, REGISTRY_NONE when there is none. */
-int registry_find(const struct registry *registry, const char *name);
+/* The model of that name (NULL: the default one) and version (NULL: the latest); NULL when there is
+ * none. */
+struct generation *registry_find(const struct registry *registry, const char *name,
+                                 const char *version);
 
 #endif

@@ -1,9 +1,10 @@
 #include "routes.h"
 
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "http.h"
+#include "pattern.h"
 
 struct route {
     const char *method, *path;
@@ -25,7 +26,7 @@ static const struct route routes[] = {
 enum { ROUTE_COUNT = sizeof routes / sizeof routes[0] };
 
 /* HEAD is GET without the body, which libmicrohttpd leaves out itself. */
-static int method_fits(const struct route *route, const char *method)
+static bool method_fits(const struct route *route, const char *method)
 {
     return strcmp(route->method, strcmp(method, "HEAD") == 0 ? "GET" : method) == 0;
 }
@@ -35,27 +36,40 @@ static const char *allowed(const struct route *route)
     return strcmp(route->method, "GET") == 0 ? "GET, HEAD" : route->method;
 }
 
+/* A captured segment as text of its own, NULL for none; false when there is no memory for it. */
+static bool keep(char **text, const struct capture *capture)
+{
+    *text = capture->text ? strndup(capture->text, capture->length) : NULL;
+    return *text || !capture->text;
+}
+
+/* The route of the exchange's path; NULL when there is none. */
+static const struct route *find_route(const struct exchange *exchange, struct captures *captures)
+{
+    for (size_t i = 0; i < ROUTE_COUNT; i++)
+        if (pattern_fits(routes[i].path, exchange->path, captures))
+            return &routes[i];
+    return NULL;
+}
+
 void routes_begin(struct exchange *exchange)
 {
-    const char *allow = NULL;
-    for (size_t i = 0; i < ROUTE_COUNT && !exchange->route; i++) {
-        if (strcmp(routes[i].path, exchange->path) != 0)
-            continue;
-        allow = allowed(&routes[i]);
-        if (method_fits(&routes[i], exchange->method))
-            exchange->route = &routes[i];
-    }
-    if (exchange->route) {
-        if (exchange->route->begin)
-            exchange->route->begin(exchange);
-        return;
-    }
-    exchange->allow = allow;
-    if (allow)
-        exchange_refuse(exchange, 405, "method_not_allowed", "%s takes %s, found %s",
-                        exchange->path, allow, exchange->method);
-    else
+    struct captures captures;
+    const struct route *route = find_route(exchange, &captures);
+    if (!route) {
         exchange_refuse(exchange, 404, "not_found", "there is nothing at %s", exchange->path);
+    } else if (!method_fits(route, exchange->method)) {
+        exchange->allow = allowed(route);
+        exchange_refuse(exchange, 405, "method_not_allowed", "%s takes %s, found %s",
+                        exchange->path, exchange->allow, exchange->method);
+    } else if (!keep(&exchange->model, &captures.model) ||
+               !keep(&exchange->version, &captures.version)) {
+        exchange_refuse(exchange, 503, "out_of_memory", "no memory left for the request");
+    } else {
+        exchange->route = route;
+        if (route->begin)
+            route->begin(exchange);
+    }
 }
 
 void routes_body(struct exchange *exchange, const char *bytes, size_t count)
@@ -73,4 +87,6 @@ void routes_release(struct exchange *exchange)
 {
     if (exchange->route && exchange->route->release)
         exchange->route->release(exchange);
+    free(exchange->model);
+    free(exchange->version);
 }

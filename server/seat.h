@@ -14,7 +14,7 @@
 #include "model/model.h"
 
 struct seat {
-    const struct model *model; /* borrowed */
+    _Alignas(64) const struct model *model; /* borrowed; no two seats share a cache line */
     struct session session;
     struct arena arena;           /* owned: staging and totals */
     float *staging[GRAPH_IO_MAX]; /* per input [capacity, features]: rows of several jobs */

@@ -7,7 +7,6 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "acceptor.h"
@@ -53,40 +52,29 @@ static void raise_descriptor_limit(uint64_t connections)
     setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-static void note_time(char since[SERVER_SINCE_BYTES])
+static size_t choose_loops(const struct options *options)
 {
-    time_t now = time(NULL);
-    struct tm parts;
-    gmtime_r(&now, &parts);
-    strftime(since, SERVER_SINCE_BYTES, "%Y-%m-%dT%H:%M:%SZ", &parts);
+    size_t count = options->loops ? options->loops : cpu_cores();
+    return count < SERVER_LOOPS_MAX ? count : SERVER_LOOPS_MAX;
 }
 
 static enum status open_loops(struct server *server, struct error *error)
 {
-    size_t count = server->options.loops ? server->options.loops : cpu_cores();
-    if (count > SERVER_LOOPS_MAX)
-        count = SERVER_LOOPS_MAX;
-    struct loop *loops[SERVER_LOOPS_MAX];
-    server->loop_count = count; /* before the first loop runs, which reads it */
-    for (size_t i = 0; i < count; i++) {
-        if (loop_open(&loops[i], server, error) != STATUS_OK) {
-            server->loop_count = i;
+    for (size_t i = 0; i < server->loop_count; i++)
+        if (loop_open(&server->loops[i], server, i, error) != STATUS_OK)
             return error->status;
-        }
-        server->loops[i] = loops[i];
-    }
     return STATUS_OK;
 }
 
 static void wake_loops(struct server *server)
 {
-    for (size_t i = 0; i < server->loop_count; i++)
+    for (size_t i = 0; i < server->loop_count && server->loops[i]; i++)
         loop_wake(server->loops[i]);
 }
 
 static void close_loops(struct server *server)
 {
-    for (size_t i = 0; i < server->loop_count; i++)
+    for (size_t i = 0; i < server->loop_count && server->loops[i]; i++)
         loop_close(server->loops[i]);
 }
 
@@ -176,11 +164,12 @@ static enum status open_server(struct server *server, struct error *error)
 {
     log_init(server->options.log_level, server->options.log_format);
     raise_descriptor_limit(server->options.max_connections);
-    note_time(server->since);
+    server->loop_count = choose_loops(&server->options);
     server->kernels = kernels_select(server->options.isa, error);
     if (!server->kernels)
         return error->status;
-    return registry_open(&server->registry, &server->options, error);
+    return registry_open(&server->registry, &server->options, server->kernels, server->loop_count,
+                         error);
 }
 
 int serve(int count, char *const *argv)

@@ -10,7 +10,7 @@
 
 #define RELUD_VERSION "0.1.0"
 
-enum { SERVER_LOOPS_MAX = 256, SERVER_SINCE_BYTES = sizeof "2026-01-01T00:00:00Z" };
+enum { SERVER_LOOPS_MAX = 256 };
 
 /* ready -> draining (accepting, but not ready) -> closing (answer what is in flight) -> aborting */
 enum phase { PHASE_READY, PHASE_DRAINING, PHASE_CLOSING, PHASE_ABORTING };
@@ -21,10 +21,9 @@ struct server {
     struct options options;
     struct registry registry;
     const struct kernels *kernels;
-    struct loop *loops[SERVER_LOOPS_MAX];
+    struct loop *loops[SERVER_LOOPS_MAX]; /* those that are open come first */
     size_t loop_count;
     _Atomic enum phase phase;
-    char since[SERVER_SINCE_BYTES]; /* when counting began */
 };
 
 #endif

@@ -1,21 +1,20 @@
 #include "handlers.h"
 
-#include <string.h>
-
-int handlers_model(struct exchange *exchange)
+struct generation *handlers_generation(struct exchange *exchange)
 {
     const struct registry *registry = &loop_server(exchange->loop)->registry;
-    const char *name = exchange_query(exchange, "model");
-    const char *version = exchange_query(exchange, "version");
-    int index = name ? registry_find(registry, name) : (int)registry->default_index;
-    if (index == REGISTRY_NONE) {
-        exchange_refuse(exchange, 404, "unknown_model", "there is no model \"%s\"", name);
-        return REGISTRY_NONE;
-    }
-    if (version && strcmp(version, registry->models[index].version) != 0) {
-        exchange_refuse(exchange, 404, "unknown_model", "model \"%s\" has no version \"%s\"",
-                        registry->models[index].name, version);
-        return REGISTRY_NONE;
-    }
-    return index;
+    const char *name = exchange->model ? exchange->model : exchange_query(exchange, "model");
+    const char *version =
+        exchange->version ? exchange->version : exchange_query(exchange, "version");
+    struct generation *found = registry_find(registry, name, version);
+    if (found)
+        return found;
+    if (registry_find(registry, name, NULL))
+        exchange_refuse(exchange, 404, "unknown_model",
+                        "Request for unknown model: \"%s\" has no version \"%s\"",
+                        name ? name : registry_find(registry, NULL, NULL)->model.name, version);
+    else
+        exchange_refuse(exchange, 404, "unknown_model",
+                        "Request for unknown model: there is no \"%s\"", name);
+    return NULL;
 }

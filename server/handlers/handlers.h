@@ -6,8 +6,8 @@
 #include "loop.h"
 #include "routes.h"
 
-/* The model the query asks for (model=, version=), or the default one: its index. REGISTRY_NONE
- * after answering 404. */
-int handlers_model(struct exchange *exchange);
+/* The model that the path ({m}, {v}) or else the query (model=, version=) asks for, or the default
+ * one; NULL after refusing. It lives as long as the exchange. */
+struct generation *handlers_generation(struct exchange *exchange);
 
 #endif

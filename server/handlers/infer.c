@@ -66,8 +66,8 @@ static size_t input_features(const struct model *model)
 
 void infer_begin(struct exchange *exchange)
 {
-    int model = handlers_model(exchange);
-    struct infer *infer = model == REGISTRY_NONE ? NULL : calloc(1, sizeof *infer);
+    struct generation *generation = handlers_generation(exchange);
+    struct infer *infer = generation ? calloc(1, sizeof *infer) : NULL;
     if (!infer) {
         if (!exchange->status)
             exchange_refuse(exchange, 503, "out_of_memory", "no memory left for the request");
@@ -75,9 +75,9 @@ void infer_begin(struct exchange *exchange)
     }
     exchange->state = infer;
     infer->exchange = exchange;
-    infer->model = &loop_server(exchange->loop)->registry.models[model];
+    infer->model = &generation->model;
     infer->stats = INFER_SUMMARY;
-    infer->job.model = (size_t)model;
+    infer->job.generation = generation;
     lift_init(&infer->lift, row_limit(infer) * input_features(infer->model));
     const char *accept = exchange_header(exchange, "Accept");
     infer->raw_reply = accept && is_type(accept, "application/octet-stream");

@@ -7,7 +7,7 @@ void handle_models(struct exchange *exchange)
     text_put(&exchange->reply, "{\"models\":[");
     for (size_t i = 0; i < registry->count; i++) {
         text_put(&exchange->reply, i ? ",{" : "{");
-        describe_signature(&exchange->reply, &registry->models[i]);
+        describe_signature(&exchange->reply, &registry->generations[i]->model);
         text_format(&exchange->reply, ",\"state\":\"ready\",\"default\":%s}",
                     i == registry->default_index ? "true" : "false");
     }

@@ -50,18 +50,17 @@ static bool refuse_window(struct exchange *exchange)
     return window != NULL;
 }
 
-static void answer(struct exchange *exchange, size_t model, const struct report_options *options)
+static void answer(struct exchange *exchange, struct generation *generation,
+                   const struct report_options *options)
 {
-    const struct server *server = loop_server(exchange->loop);
     struct arena arena;
     struct counters merged;
     struct error error;
     arena_init(&arena, MODEL_MEMORY_BYTES_MAX);
-    const struct model *m = &server->registry.models[model];
-    if (counters_init(&merged, &arena, &m->plan, m->level, &error) == STATUS_OK) {
-        for (size_t i = 0; i < server->loop_count; i++)
-            loop_collect(server->loops[i], model, &merged);
-        report_write(&exchange->reply, m, &merged, options);
+    const struct model *model = &generation->model;
+    if (counters_init(&merged, &arena, &model->plan, model->level, &error) == STATUS_OK) {
+        generation_collect(generation, &merged);
+        report_write(&exchange->reply, model, &merged, options);
         exchange_answer(exchange, 200, "application/json");
     } else {
         exchange_fail(exchange, &error);
@@ -72,12 +71,14 @@ static void answer(struct exchange *exchange, size_t model, const struct report_
 void handle_stats(struct exchange *exchange)
 {
     const struct server *server = loop_server(exchange->loop);
-    int model = handlers_model(exchange);
+    struct generation *generation = handlers_generation(exchange);
+    char since[GENERATION_SINCE_BYTES];
     struct report_options options = {.min_samples = server->options.stats_min_samples,
-                                     .since = server->since};
-    if (model == REGISTRY_NONE || refuse_window(exchange) || !read_tau(exchange, &options.tau) ||
+                                     .since = since};
+    if (!generation || refuse_window(exchange) || !read_tau(exchange, &options.tau) ||
         !read_detail(exchange, &options.units) ||
-        !read_layer(exchange, &server->registry.models[model], &options.layer))
+        !read_layer(exchange, &generation->model, &options.layer))
         return;
-    answer(exchange, (size_t)model, &options);
+    generation_since(generation, since);
+    answer(exchange, generation, &options);
 }

@@ -1,0 +1,22 @@
+/* pattern: the paths that routes.def writes: literal text, {m} and {v} for one segment each, and at
+ * most one [optional part] that begins with literal text. */
+#ifndef RELUD_PATTERN_H
+#define RELUD_PATTERN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* A segment of the path; text NULL where the pattern has none. */
+struct capture {
+    const char *text; /* borrowed from the path */
+    size_t length;
+};
+
+struct captures {
+    struct capture model, version; /* {m}, {v} */
+};
+
+/* Whether the whole of path fits pattern, and what it captures. No segment is empty. */
+bool pattern_fits(const char *pattern, const char *path, struct captures *captures);
+
+#endif
