@@ -16,11 +16,11 @@ struct route {
 
 static const struct route routes[] = {
 #define ROUTE(method, path, handler) {#method, path, NULL, NULL, handle_##handler, NULL},
-#define ROUTE_BODY(method, path, handler) \
-    {#method, path, handler##_begin, handler##_body, handle_##handler, handler##_release},
+#define ROUTE_INFER(method, path, handler) \
+    {#method, path, handler##_begin, infer_body, infer_end, infer_release},
 #include "routes.def"
 #undef ROUTE
-#undef ROUTE_BODY
+#undef ROUTE_INFER
 };
 
 enum { ROUTE_COUNT = sizeof routes / sizeof routes[0] };

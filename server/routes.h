@@ -13,14 +13,15 @@ void routes_end(struct exchange *exchange);
 void routes_release(struct exchange *exchange);
 
 /* The handlers */
-#define ROUTE(method, path, handler) void handle_##handler(struct exchange *exchange);
-#define ROUTE_BODY(method, path, handler)                                            \
-    ROUTE(method, path, handler)                                                     \
-    void handler##_begin(struct exchange *exchange);                                 \
-    void handler##_body(struct exchange *exchange, const char *bytes, size_t count); \
-    void handler##_release(struct exchange *exchange);
+#define ROUTE(method, path, handler)       void handle_##handler(struct exchange *exchange);
+#define ROUTE_INFER(method, path, handler) void handler##_begin(struct exchange *exchange);
 #include "routes.def"
 #undef ROUTE
-#undef ROUTE_BODY
+#undef ROUTE_INFER
+
+/* What every request with tensors has in common; see handlers/infer.h. */
+void infer_body(struct exchange *exchange, const char *bytes, size_t count);
+void infer_end(struct exchange *exchange);
+void infer_release(struct exchange *exchange);
 
 #endif

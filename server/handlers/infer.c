@@ -8,25 +8,27 @@
 
 /* Beginning: what the header says */
 
-/* Whether a header's value names type, whatever parameters follow. */
-static bool is_type(const char *value, const char *type)
+bool infer_is_type(const char *value, const char *type)
 {
     size_t length = strlen(type);
-    return strncasecmp(value, type, length) == 0 &&
+    return value && strncasecmp(value, type, length) == 0 &&
            (value[length] == '\0' || value[length] == ';' || value[length] == ' ');
 }
 
 /* curl -d announces a form, unless told otherwise; nobody sends forms to a model. */
-static bool read_content_type(struct infer *infer)
+static bool check_content_type(struct exchange *exchange)
 {
-    const char *type = exchange_header(infer->exchange, "Content-Type");
-    infer->raw_body = type && is_type(type, "application/octet-stream");
-    if (!type || infer->raw_body || is_type(type, "application/json") ||
-        is_type(type, "application/x-www-form-urlencoded"))
-        return true;
-    exchange_refuse(infer->exchange, 415, "unsupported",
-                    "expected application/json or application/octet-stream, found \"%s\"", type);
-    return false;
+    static const char *const known[] = {"application/json", "application/octet-stream",
+                                        "application/x-www-form-urlencoded"};
+    const char *type = exchange_header(exchange, "Content-Type");
+    bool fits = !type;
+    for (size_t i = 0; i < sizeof known / sizeof known[0] && !fits; i++)
+        fits = infer_is_type(type, known[i]);
+    if (!fits)
+        exchange_refuse(exchange, 415, "unsupported",
+                        "expected application/json or application/octet-stream, found \"%s\"",
+                        type);
+    return fits;
 }
 
 static bool read_encoding(struct infer *infer)
@@ -48,72 +50,45 @@ static bool read_encoding(struct infer *infer)
     return false;
 }
 
-/* Rows a request of model may have. */
-static size_t row_limit(const struct infer *infer)
+size_t infer_row_limit(const struct infer *infer)
 {
     size_t limit = loop_server(infer->exchange->loop)->options.max_batch_rows;
     size_t own = infer->model->max_batch_rows;
     return own > 0 && own < limit ? own : limit;
 }
 
-static size_t input_features(const struct model *model)
+size_t infer_number_limit(const struct infer *infer)
 {
     size_t features = 0;
-    for (size_t i = 0; i < model->graph.input_count; i++)
-        features += model->inputs[i].features;
-    return features;
+    for (size_t i = 0; i < infer->model->graph.input_count; i++)
+        features += infer->model->inputs[i].features;
+    return infer_row_limit(infer) * features;
 }
 
-void infer_begin(struct exchange *exchange)
+struct infer *infer_open(struct exchange *exchange, const struct infer_codec *codec, size_t size)
 {
     struct generation *generation = handlers_generation(exchange);
-    struct infer *infer = generation ? calloc(1, sizeof *infer) : NULL;
+    struct infer *infer = generation ? calloc(1, size) : NULL;
     if (!infer) {
         if (!exchange->status)
             exchange_refuse(exchange, 503, "out_of_memory", "no memory left for the request");
-        return;
+        return NULL;
     }
     exchange->state = infer;
+    infer->codec = codec;
     infer->exchange = exchange;
     infer->model = &generation->model;
-    infer->stats = INFER_SUMMARY;
     infer->job.generation = generation;
-    lift_init(&infer->lift, row_limit(infer) * input_features(infer->model));
-    const char *accept = exchange_header(exchange, "Accept");
-    infer->raw_reply = accept && is_type(accept, "application/octet-stream");
-    if (read_content_type(infer))
-        read_encoding(infer);
+    lift_init(&infer->lift, infer_number_limit(infer));
+    return check_content_type(exchange) && read_encoding(infer) ? infer : NULL;
 }
 
 /* The body */
 
-/* A raw body is the tensor's own bytes, cut anywhere; what exceeds the limit is counted only. */
-static enum status take_raw(struct infer *infer, const char *bytes, size_t count,
-                            struct error *error)
-{
-    struct lift *lift = &infer->lift;
-    size_t limit = lift->limit * sizeof(float);
-    size_t end = infer->raw_bytes + count;
-    size_t kept = end < limit ? end : limit;
-    if (kept > lift->capacity * sizeof(float)) {
-        size_t capacity = kept * 2 < limit ? kept * 2 : limit;
-        float *numbers = realloc(lift->numbers, capacity + sizeof(float));
-        if (!numbers)
-            return error_set(error, STATUS_OUT_OF_MEMORY, "no memory left for the inputs");
-        lift->numbers = numbers;
-        lift->capacity = capacity / sizeof(float);
-    }
-    if (kept > infer->raw_bytes)
-        memcpy((char *)lift->numbers + infer->raw_bytes, bytes, kept - infer->raw_bytes);
-    infer->raw_bytes = end;
-    return STATUS_OK;
-}
-
 static enum status take_plain(void *context, const char *bytes, size_t count, struct error *error)
 {
     struct infer *infer = context;
-    return infer->raw_body ? take_raw(infer, bytes, count, error)
-                           : lift_feed(&infer->lift, bytes, count, error);
+    return infer->codec->take(infer, bytes, count, error);
 }
 
 void infer_body(struct exchange *exchange, const char *bytes, size_t count)
@@ -127,7 +102,71 @@ void infer_body(struct exchange *exchange, const char *bytes, size_t count)
         exchange_fail(exchange, &error);
 }
 
+void infer_expect_raw(struct infer *infer)
+{
+    const struct model *model = infer->model;
+    struct error error;
+    if (model->graph.input_count != 1)
+        exchange_refuse(infer->exchange, 400, "invalid",
+                        "a model with %zu inputs takes JSON, not application/octet-stream",
+                        model->graph.input_count);
+    else if (binary_expect(&infer->binary, model->inputs[0].name, DATATYPE_FP32,
+                           infer_number_limit(infer), &error) != STATUS_OK)
+        exchange_fail(infer->exchange, &error);
+}
+
+enum status infer_decode_raw(struct infer *infer, struct error *error)
+{
+    const struct port *port = &infer->model->inputs[0];
+    uint64_t row_bytes = port->features * sizeof(float), bytes = infer->binary.bytes;
+    if (bytes == 0 || bytes % row_bytes != 0)
+        return error_set(
+            error, STATUS_INVALID,
+            "input \"%s\": expected rows of %llu bytes (%zu float32), found %llu bytes", port->name,
+            (unsigned long long)row_bytes, port->features, (unsigned long long)bytes);
+    infer->job.rows = (size_t)(bytes / row_bytes);
+    infer->job.x[0] = infer->binary.numbers;
+    return STATUS_OK;
+}
+
+enum status infer_parse(struct infer *infer, struct error *error)
+{
+    const struct text *text = &infer->lift.envelope;
+    if (text->count == 0)
+        return error_set(error, STATUS_INVALID,
+                         "expected a JSON object with \"inputs\", found an empty body");
+    json_error_t at;
+    infer->envelope = json_loadb(text->bytes, text->count, JSON_REJECT_DUPLICATES, &at);
+    if (!infer->envelope)
+        return error_set(error, STATUS_INVALID, "malformed JSON: %s", at.text);
+    if (!json_is_object(infer->envelope))
+        return error_set(error, STATUS_INVALID, "expected a JSON object with \"inputs\"");
+    return STATUS_OK;
+}
+
+enum status infer_read_stats(struct infer *infer, const json_t *value, struct error *error)
+{
+    static const char *const names[] = {
+        [INFER_NONE] = "none", [INFER_SUMMARY] = "summary", [INFER_UNITS] = "units"};
+    const char *text = json_string_value(value);
+    for (size_t i = 0; text && i < sizeof names / sizeof names[0]; i++) {
+        if (strcmp(text, names[i]) == 0) {
+            infer->stats = (enum infer_stats)i;
+            return STATUS_OK;
+        }
+    }
+    return error_set(error, STATUS_INVALID, "\"stats\": expected none, summary or units");
+}
+
 /* The end: run and answer */
+
+static enum status check_rows(const struct infer *infer, struct error *error)
+{
+    if (infer->job.rows > infer_row_limit(infer))
+        return error_set(error, STATUS_TOO_LARGE, "expected at most %zu rows, found %zu",
+                         infer_row_limit(infer), infer->job.rows);
+    return STATUS_OK;
+}
 
 static size_t bitmap_words(const struct plan *plan)
 {
@@ -155,7 +194,7 @@ static enum status allocate_results(struct infer *infer, struct error *error)
         job->y[i] = y;
         y += infer->model->outputs[i].features * job->rows;
     }
-    job->active = infer->stats == INFER_NONE || infer->raw_reply ? NULL : (uint32_t *)(void *)y;
+    job->active = infer->stats == INFER_NONE ? NULL : (uint32_t *)(void *)y;
     job->fired = (uint32_t *)(void *)y + plan->layer_count * job->rows;
     return STATUS_OK;
 }
@@ -166,7 +205,7 @@ static void finish(struct infer *infer)
         exchange_refuse(infer->exchange, 504, "deadline",
                         "the answer was not ready within the request's deadline");
     else
-        infer_reply(infer);
+        infer->codec->reply(infer);
 }
 
 static void on_done(struct job *job)
@@ -194,21 +233,13 @@ static void submit(struct infer *infer)
     }
 }
 
-static enum status check_rows(const struct infer *infer, struct error *error)
-{
-    if (infer->job.rows > row_limit(infer))
-        return error_set(error, STATUS_TOO_LARGE, "expected at most %zu rows, found %zu",
-                         row_limit(infer), infer->job.rows);
-    return STATUS_OK;
-}
-
-void handle_infer(struct exchange *exchange)
+void infer_end(struct exchange *exchange)
 {
     struct infer *infer = exchange->state;
     struct error error;
     if ((infer->inflate.open && inflate_finish(&infer->inflate, &error) != STATUS_OK) ||
-        infer_decode(infer, &error) != STATUS_OK || check_rows(infer, &error) != STATUS_OK ||
-        allocate_results(infer, &error) != STATUS_OK)
+        infer->codec->decode(infer, &error) != STATUS_OK ||
+        check_rows(infer, &error) != STATUS_OK || allocate_results(infer, &error) != STATUS_OK)
         exchange_fail(exchange, &error);
     else
         submit(infer);
@@ -221,6 +252,7 @@ void infer_release(struct exchange *exchange)
         return;
     inflate_close(&infer->inflate);
     lift_free(&infer->lift);
+    binary_free(&infer->binary);
     json_decref(infer->envelope);
     free(infer->results);
     free(infer);

@@ -10,11 +10,11 @@
 static const struct {
     const char *method, *path, *allow;
 } routes[] = {
-#define ROUTE(method, path, handler)      {#method, path, "GET, HEAD"},
-#define ROUTE_BODY(method, path, handler) {#method, path, #method},
+#define ROUTE(method, path, handler)       {#method, path, "GET, HEAD"},
+#define ROUTE_INFER(method, path, handler) {#method, path, #method},
 #include "routes.def"
 #undef ROUTE
-#undef ROUTE_BODY
+#undef ROUTE_INFER
 };
 
 enum { ROUTES = sizeof routes / sizeof routes[0] };

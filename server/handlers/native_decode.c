@@ -1,27 +1,7 @@
 #include <assert.h>
 #include <string.h>
 
-#include "infer.h"
-
-/* The rows of a raw body: whole rows of the model's one input. */
-static enum status decode_raw(struct infer *infer, struct error *error)
-{
-    const struct model *model = infer->model;
-    const struct port *port = &model->inputs[0];
-    size_t row_bytes = port->features * sizeof(float);
-    if (model->graph.input_count != 1)
-        return error_set(error, STATUS_INVALID,
-                         "a model with %zu inputs takes JSON, not application/octet-stream",
-                         model->graph.input_count);
-    if (infer->raw_bytes == 0 || infer->raw_bytes % row_bytes != 0)
-        return error_set(error, STATUS_INVALID,
-                         "input \"%s\": expected rows of %zu bytes (%zu float32), found %llu bytes",
-                         port->name, row_bytes, port->features,
-                         (unsigned long long)infer->raw_bytes);
-    infer->job.rows = (size_t)(infer->raw_bytes / row_bytes);
-    infer->job.x[0] = infer->lift.numbers;
-    return STATUS_OK;
-}
+#include "native.h"
 
 static enum status wrong_row(const struct port *port, size_t row, size_t found, struct error *error)
 {
@@ -130,16 +110,11 @@ static enum status read_settings(struct infer *infer, struct error *error)
     if (id && !json_is_string(id))
         return error_set(error, STATUS_INVALID, "\"id\": expected a string");
     const json_t *stats = json_object_get(infer->envelope, "stats");
-    const char *text = stats ? json_string_value(stats) : "summary";
-    static const char *const names[] = {
-        [INFER_NONE] = "none", [INFER_SUMMARY] = "summary", [INFER_UNITS] = "units"};
-    for (size_t i = 0; text && i < sizeof names / sizeof names[0]; i++) {
-        if (strcmp(text, names[i]) == 0) {
-            infer->stats = (enum infer_stats)i;
-            return STATUS_OK;
-        }
-    }
-    return error_set(error, STATUS_INVALID, "\"stats\": expected none, summary or units");
+    if (stats && infer_read_stats(infer, stats, error) != STATUS_OK)
+        return error->status;
+    if (native_of(infer)->raw_reply)
+        infer->stats = INFER_NONE; /* a raw reply has no room for them */
+    return STATUS_OK;
 }
 
 /* Whether the body was nothing but one tensor, {"inputs": […]}, as most are: jansson has nothing to
@@ -154,25 +129,15 @@ static bool is_bare(const struct text *envelope)
     return false;
 }
 
-enum status infer_decode(struct infer *infer, struct error *error)
+enum status native_decode(struct infer *infer, struct error *error)
 {
-    if (infer->raw_body)
-        return decode_raw(infer, error);
+    if (native_of(infer)->raw_body)
+        return infer_decode_raw(infer, error);
     if (lift_finish(&infer->lift, error) != STATUS_OK)
         return error->status;
-    if (infer->lift.envelope.count == 0)
-        return error_set(error, STATUS_INVALID,
-                         "expected a JSON object with \"inputs\", found an empty body");
     if (infer->model->graph.input_count == 1 && is_bare(&infer->lift.envelope))
         return bind_array(infer, 0, 0, error);
-    json_error_t at;
-    infer->envelope = json_loadb(infer->lift.envelope.bytes, infer->lift.envelope.count,
-                                 JSON_REJECT_DUPLICATES, &at);
-    if (!infer->envelope)
-        return error_set(error, STATUS_INVALID, "malformed JSON: %s", at.text);
-    if (!json_is_object(infer->envelope))
-        return error_set(error, STATUS_INVALID, "expected a JSON object with \"inputs\"");
-    if (read_settings(infer, error) != STATUS_OK)
+    if (infer_parse(infer, error) != STATUS_OK || read_settings(infer, error) != STATUS_OK)
         return error->status;
     return bind_inputs(infer, error);
 }
