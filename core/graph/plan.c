@@ -21,11 +21,6 @@ static void find_lifetimes(const struct graph *graph, struct lifetime *lifetimes
         lifetimes[graph->values[graph->outputs[i]].storage].last = graph->node_count;
 }
 
-static bool overlap(size_t a, size_t a_size, size_t b, size_t b_size)
-{
-    return a < b + b_size && b < a + a_size;
-}
-
 /* Whether a value has memory of its own in the plan. */
 static bool is_placed(const struct graph *graph, size_t value)
 {
@@ -33,32 +28,61 @@ static bool is_placed(const struct graph *graph, size_t value)
     return v->producer != GRAPH_NODE_NONE && v->storage == value;
 }
 
-/* The end of a placed value that is alive together with value and lies in the way at offset; 0 for
- * none. */
-static size_t obstacle(const struct plan *plan, const struct lifetime *lifetimes, size_t value,
-                       size_t offset, size_t size)
+/* The memory of values that may still be read, in the order of their offsets. */
+struct tenant {
+    size_t offset, end, last;
+};
+
+struct tenants {
+    struct tenant *items;
+    size_t count;
+    size_t soonest; /* the smallest last of all */
+};
+
+/* Lets those go that no node from now on reads. */
+static void expire(struct tenants *tenants, size_t now)
 {
-    for (size_t other = 0; other < value; other++) {
-        size_t other_size = value_row(&plan->graph->values[other]);
-        if (is_placed(plan->graph, other) && lifetimes[other].last >= lifetimes[value].first &&
-            overlap(offset, size, plan->offsets[other], other_size))
-            return plan->offsets[other] + other_size;
+    if (tenants->soonest >= now)
+        return;
+    size_t kept = 0;
+    tenants->soonest = SIZE_MAX;
+    for (size_t i = 0; i < tenants->count; i++) {
+        struct tenant tenant = tenants->items[i];
+        if (tenant.last < now)
+            continue;
+        tenants->items[kept++] = tenant;
+        tenants->soonest = tenant.last < tenants->soonest ? tenant.last : tenants->soonest;
     }
-    return 0;
+    tenants->count = kept;
 }
 
-/* Every value gets the lowest offset at which it fits beside all that live at the same time. */
-static void place_values(struct plan *plan, const struct lifetime *lifetimes)
+/* Takes the lowest offset at which size fits. */
+static size_t settle(struct tenants *tenants, size_t size, size_t last)
 {
-    for (size_t value = 0; value < plan->graph->value_count; value++) {
-        if (!is_placed(plan->graph, value))
+    size_t at = 0, offset = 0;
+    for (; at < tenants->count && tenants->items[at].offset < offset + size; at++)
+        offset = tenants->items[at].end;
+    struct tenant *place = &tenants->items[at];
+    memmove(place + 1, place, (tenants->count++ - at) * sizeof *place);
+    *place = (struct tenant){offset, offset + size, last};
+    tenants->soonest = last < tenants->soonest ? last : tenants->soonest;
+    return offset;
+}
+
+/* Every value gets the lowest offset at which it fits beside all that live at the same time. Values
+ * are in the order in which nodes make them. */
+static void place_values(struct plan *plan, const struct lifetime *lifetimes,
+                         struct tenants *tenants)
+{
+    const struct graph *graph = plan->graph;
+    for (size_t value = 0; value < graph->value_count; value++) {
+        if (!is_placed(graph, value))
             continue;
-        size_t size = value_row(&plan->graph->values[value]), offset = 0, end;
-        while ((end = obstacle(plan, lifetimes, value, offset, size)) > 0)
-            offset = end;
-        plan->offsets[value] = offset;
-        if (offset + size > plan->floats_per_row)
-            plan->floats_per_row = offset + size;
+        size_t size = value_row(&graph->values[value]);
+        expire(tenants, lifetimes[value].first);
+        plan->offsets[value] = settle(tenants, size, lifetimes[value].last);
+        if (plan->offsets[value] + size > plan->floats_per_row)
+            plan->floats_per_row = plan->offsets[value] + size;
     }
 }
 
@@ -101,10 +125,12 @@ enum status plan_init(struct plan *plan, const struct graph *graph, struct error
     plan->layers = arena_alloc(arena, graph->node_count, sizeof *plan->layers);
     plan->node_layer = arena_alloc(arena, graph->node_count, sizeof *plan->node_layer);
     struct lifetime *lifetimes = arena_alloc(arena, graph->value_count, sizeof *lifetimes);
-    if (!plan->offsets || !plan->layers || !plan->node_layer || !lifetimes)
+    struct tenants tenants = {.items =
+                                  arena_alloc(arena, graph->node_count, sizeof *tenants.items)};
+    if (!plan->offsets || !plan->layers || !plan->node_layer || !lifetimes || !tenants.items)
         return error_set(error, STATUS_OUT_OF_MEMORY, "no memory left for the plan");
     find_lifetimes(graph, lifetimes);
-    place_values(plan, lifetimes);
+    place_values(plan, lifetimes, &tenants);
     find_layers(plan);
     return STATUS_OK;
 }
