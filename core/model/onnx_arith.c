@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "graph/ops_arith.h"
+#include "onnx_affine.h"
 #include "onnx_arith.h"
-#include "panel.h"
 
 /* Broadcasting */
 
@@ -112,37 +112,11 @@ enum status arith_make(struct importer *importer, const char *name, int detail, 
                          value, error);
 }
 
-/* Fusing an addition into what makes one of its inputs */
+/* Two inputs */
 
-/* Whether a constant is one number for each of node's units, seen from a value of that shape. */
-static bool is_bias(const struct tensor *tensor, const struct value *value, const struct node *node)
+static bool adds(const Onnx__NodeProto *proto)
 {
-    size_t count = tensor_count(tensor), rank = value->shape.rank;
-    if (tensor->dtype != DTYPE_FLOAT32 || (count != 1 && count != node->n))
-        return false;
-    size_t unit_axis = value->layout == LAYOUT_PLAIN ? rank - 1 : 0; /* of a row, from the front */
-    size_t behind = rank - 1 - unit_axis;
-    if (count == 1)
-        return tensor->rank <= rank;
-    return tensor->rank > behind && tensor->rank <= rank + 1 &&
-           (size_t)tensor->dims[tensor->rank - 1 - behind] == count;
-}
-
-static bool fuse_bias(struct importer *importer, const Onnx__NodeProto *proto, size_t i)
-{
-    const struct graph *graph = &importer->model->graph;
-    const struct operand *x = importer_operand(importer, proto, i);
-    const struct operand *c = importer_operand(importer, proto, 1 - i);
-    struct node *node = importer_linear_producer(importer, proto, i);
-    if (!node || node->input_count != 1 || !c || !c->is_constant || importer->whole ||
-        !is_bias(&c->tensor, &graph->values[x->value], node))
-        return false;
-    const float *from = c->tensor.data;
-    size_t count = tensor_count(&c->tensor), group = node->n / node->groups;
-    float *bias = (float *)node->bias;
-    for (size_t j = 0; j < node->n; j++)
-        bias[j / group * panel_padded(group) + j % group] += from[count == 1 ? 0 : j];
-    return true;
+    return strcmp(proto->op_type, "Add") == 0 || strcmp(proto->op_type, "Sum") == 0;
 }
 
 /* Makes the other input the residual of the node that makes input i, when that node runs later. */
@@ -175,17 +149,21 @@ enum status import_binary(struct importer *importer, const Onnx__NodeProto *prot
     if (importer->opset < 7 && onnx_attribute(proto, "axis"))
         return error_set(error, STATUS_UNSUPPORTED,
                          "broadcasting from an axis, as operator sets before 7 have it");
-    if (strcmp(proto->op_type, "Add") == 0)
-        for (size_t i = 0; i < 2; i++)
-            if (fuse_bias(importer, proto, i) || fuse_residual(importer, proto, i))
-                return importer_define(importer, proto, 0, *importer_operand(importer, proto, i),
-                                       error);
+    for (size_t i = 0; i < 2; i++) {
+        bool fused;
+        if (onnx_fuse_affine(importer, proto, i, &fused, error) != STATUS_OK || fused)
+            return error->status;
+        if (adds(proto) && fuse_residual(importer, proto, i))
+            return importer_define(importer, proto, 0, *importer_operand(importer, proto, i),
+                                   error);
+    }
     const size_t rank = arith_rank(importer, proto);
     for (size_t i = 0; i < 2; i++)
         if (arith_operand(importer, proto, i, rank, &ab[i], error) != STATUS_OK)
             return error->status;
     if (arith_make(importer, importer_layer_name(importer, proto, NULL),
-                   arithmetic_by_onnx_op(proto->op_type), ab, &value, error) != STATUS_OK)
+                   arithmetic_by_onnx_op(adds(proto) ? "Add" : proto->op_type), ab, &value,
+                   error) != STATUS_OK)
         return error->status;
     return importer_define_value(importer, proto, 0, value, error);
 }
@@ -207,6 +185,8 @@ enum status import_variadic(struct importer *importer, const Onnx__NodeProto *pr
     const int detail = arithmetic_by_onnx_op(mean || sum ? "Add" : proto->op_type);
     const size_t rank = arith_rank(importer, proto);
     uint32_t ab[2];
+    if (sum && proto->n_input == 2)
+        return import_binary(importer, proto, error);
     if (arith_operand(importer, proto, 0, rank, &ab[0], error) != STATUS_OK)
         return error->status;
     for (size_t i = 1; i < proto->n_input; i++)

@@ -201,6 +201,11 @@ const Onnx__AttributeProto *onnx_attribute(const Onnx__NodeProto *node, const ch
 /* Whether a text attribute says text. */
 bool onnx_attribute_says(const Onnx__AttributeProto *attribute, const char *text);
 
+/* INVALID when one of count numbers of the tensor called name is not finite: weights are packed
+ * only when every one is, because zeros are skipped against them. */
+enum status onnx_check_finite(const char *name, const float *data, size_t count,
+                              struct error *error);
+
 /* Reads a tensor as float32 (half and double precision are converted) or int64 (int32 and bool
  * are): *tensor borrows the message's memory or lies in arena. Refused unless type, shape and bytes
  * agree. */

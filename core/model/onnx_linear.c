@@ -1,6 +1,5 @@
-/* Gemm, MatMul, Conv, BatchNormalization: the operators with weights. */
+/* Gemm, MatMul, Conv: the operators with weights. */
 #include <inttypes.h>
-#include <math.h>
 #include <string.h>
 
 #include "graph/ops_arith.h"
@@ -8,18 +7,6 @@
 #include "onnx_import.h"
 #include "onnx_window.h"
 #include "panel.h"
-
-/* Weights are packed only when every one is finite, because zeros are skipped against them. */
-static enum status check_finite(const char *name, const float *data, size_t count,
-                                struct error *error)
-{
-    for (size_t i = 0; i < count; i++)
-        if (!isfinite(data[i]))
-            return error_set(error, STATUS_INVALID,
-                             "tensor \"%s\": expected finite weights, found %g at element %zu",
-                             name, (double)data[i], i);
-    return STATUS_OK;
-}
 
 /* A matrix of weights [k, n] as a file has it. */
 struct weights {
@@ -88,13 +75,14 @@ static enum status pack_dense(struct importer *importer, const struct weights *w
             error, STATUS_INVALID,
             "weight \"%s\": expected 1 to %d outputs of 1 or more inputs, found [%zu, %zu]",
             weights->name, MODEL_FEATURES_MAX, weights->k, weights->n);
-    if (check_finite(weights->name, weights->data, weights->k * weights->n, error) != STATUS_OK ||
+    if (onnx_check_finite(weights->name, weights->data, weights->k * weights->n, error) !=
+            STATUS_OK ||
         allocate(importer, node, error) != STATUS_OK)
         return error->status;
     panel_pack((float *)node->panels, weights->k, weights->n, weights->data, weights->row_stride,
                weights->column_stride, weights->scale);
-    if (check_finite(weights->name, node->panels, weights->k * panel_padded(weights->n), error) ==
-        STATUS_OK)
+    if (onnx_check_finite(weights->name, node->panels, weights->k * panel_padded(weights->n),
+                          error) == STATUS_OK)
         return STATUS_OK;
     return error_set(error, STATUS_INVALID, "tensor \"%s\": alpha %g makes a weight infinite",
                      weights->name, (double)weights->scale);
@@ -277,7 +265,7 @@ static enum status check_conv(const struct tensor *weight, const struct shape *x
 static enum status pack_weights(struct importer *importer, const char *name,
                                 const struct tensor *weight, struct node *node, struct error *error)
 {
-    if (check_finite(name, weight->data, tensor_count(weight), error) != STATUS_OK ||
+    if (onnx_check_finite(name, weight->data, tensor_count(weight), error) != STATUS_OK ||
         allocate(importer, node, error) != STATUS_OK)
         return error->status;
     if (node->op == OP_depthwise)
@@ -313,138 +301,5 @@ enum status import_conv(struct importer *importer, const Onnx__NodeProto *proto,
     if (pack_weights(importer, proto->input[1], &weight, &node, error) != STATUS_OK ||
         read_bias(importer, proto, 2, 1.0f, &node, error) != STATUS_OK)
         return error->status;
-    return importer_add_image(importer, proto, node, &x, &shape, error);
-}
-
-/* Batch normalisation: y = x * scale + shift for each channel */
-
-struct affine {
-    float *scale, *shift; /* in the arena, padded with zeros to 16 */
-    size_t channels;
-};
-
-static enum status read_affine(struct importer *importer, const Onnx__NodeProto *proto,
-                               struct affine *affine, struct error *error)
-{
-    static const char *const names[] = {"scale", "bias", "mean", "variance"};
-    struct tensor tensors[4];
-    float epsilon;
-    if (onnx_attribute_float(proto, "epsilon", 1e-5f, &epsilon, error) != STATUS_OK)
-        return error->status;
-    for (size_t i = 0; i < 4; i++) {
-        if (importer_constant(importer, proto, i + 1, names[i], DTYPE_FLOAT32, &tensors[i],
-                              error) != STATUS_OK)
-            return error->status;
-        if (tensor_count(&tensors[i]) != affine->channels)
-            return error_set(error, STATUS_INVALID, "%s: expected %zu numbers, found %zu", names[i],
-                             affine->channels, tensor_count(&tensors[i]));
-    }
-    struct arena *arena = &importer->model->arena;
-    affine->scale = arena_alloc(arena, panel_padded(affine->channels), sizeof(float));
-    affine->shift = arena_alloc(arena, panel_padded(affine->channels), sizeof(float));
-    if (!affine->scale || !affine->shift)
-        return error_set(error, STATUS_OUT_OF_MEMORY, "no memory left for a normalisation");
-    const float *scale = tensors[0].data, *bias = tensors[1].data;
-    const float *mean = tensors[2].data, *variance = tensors[3].data;
-    for (size_t c = 0; c < affine->channels; c++) {
-        double s = (double)scale[c] / sqrt((double)variance[c] + (double)epsilon);
-        affine->scale[c] = (float)s;
-        affine->shift[c] = (float)((double)bias[c] - (double)mean[c] * s);
-    }
-    return check_finite(proto->input[1], affine->scale, affine->channels, error);
-}
-
-/* Multiplies a producer's weights, so that it makes what the normalisation would. */
-static enum status fold_affine(struct node *node, const struct affine *affine, const char *name,
-                               struct error *error)
-{
-    float *panels = (float *)node->panels, *bias = (float *)node->bias;
-    size_t n = node->n / node->groups;
-    for (size_t j = 0; j < node->n; j++) {
-        size_t group = j / n, column = j % n, panel = column / PANEL_COLUMNS;
-        float *weight = panels + group * node->k * panel_padded(n) + panel_offset(node->k, panel) +
-                        column % PANEL_COLUMNS;
-        size_t stride = panel_width(n, panel);
-        if (node->op == OP_depthwise) {
-            weight = panels + j;
-            stride = panel_padded(node->n);
-        }
-        for (size_t k = 0; k < node->k; k++)
-            weight[k * stride] *= affine->scale[j];
-        float *b = &bias[group * panel_padded(n) + column];
-        *b = *b * affine->scale[j] + affine->shift[j];
-    }
-    return check_finite(name, panels, node->k * panel_padded(n) * node->groups, error);
-}
-
-/* What the normalisation can be folded into: a node whose channels are its. */
-static struct node *foldable_producer(struct importer *importer, const Onnx__NodeProto *proto,
-                                      size_t channels)
-{
-    const struct graph *graph = &importer->model->graph;
-    struct node *node = importer_linear_producer(importer, proto, 0);
-    if (!node || importer->whole || node->input_count != 1 || node->n != channels)
-        return NULL;
-    return node->op == OP_dense && graph->values[node->output].shape.rank != 1 ? NULL : node;
-}
-
-/* A window of one pixel over an image of any shape. */
-static struct window point_window(size_t positions)
-{
-    return (struct window){.kernel = {1, 1, 1},
-                           .step = {1, 1, 1},
-                           .dilation = {1, 1, 1},
-                           .in = {1, 1, positions},
-                           .out = {1, 1, positions}};
-}
-
-/* A normalisation by the batch's own mean is training; one for each element is an old form. */
-static enum status check_batch_norm(const struct importer *importer, const Onnx__NodeProto *proto,
-                                    struct error *error)
-{
-    int64_t training, spatial, testing;
-    if (onnx_attribute_int(proto, "training_mode", 0, &training, error) != STATUS_OK ||
-        onnx_attribute_int(proto, "is_test", 0, &testing, error) != STATUS_OK ||
-        onnx_attribute_int(proto, "spatial", 1, &spatial, error) != STATUS_OK)
-        return error->status;
-    if (training || !spatial || (importer->opset < 7 && !testing))
-        return error_set(error, STATUS_UNSUPPORTED, "expected training_mode 0 and spatial 1");
-    return STATUS_OK;
-}
-
-enum status import_batch_norm(struct importer *importer, const Onnx__NodeProto *proto,
-                              struct error *error)
-{
-    const struct graph *graph = &importer->model->graph;
-    struct affine affine;
-    struct shape shape;
-    uint32_t x;
-    const struct operand *operand = importer_operand(importer, proto, 0);
-    if (check_batch_norm(importer, proto, error) != STATUS_OK)
-        return error->status;
-    if (!operand->is_constant && !importer->whole && graph->values[operand->value].shape.rank > 0) {
-        affine.channels = graph->values[operand->value].shape.dims[0];
-        struct node *producer = foldable_producer(importer, proto, affine.channels);
-        if (producer) {
-            if (read_affine(importer, proto, &affine, error) != STATUS_OK ||
-                fold_affine(producer, &affine, proto->input[1], error) != STATUS_OK)
-                return error->status;
-            return importer_define(importer, proto, 0, *operand, error);
-        }
-    }
-    if (importer_image(importer, proto, 0, &x, &shape, error) != STATUS_OK)
-        return error->status;
-    affine.channels = shape.dims[0];
-    if (read_affine(importer, proto, &affine, error) != STATUS_OK)
-        return error->status;
-    struct node node = {.op = OP_depthwise,
-                        .name = importer_layer_name(importer, proto, NULL),
-                        .input_count = 1,
-                        .k = 1,
-                        .n = affine.channels,
-                        .groups = 1,
-                        .window = point_window(graph->values[x].positions),
-                        .panels = affine.scale,
-                        .bias = affine.shift};
     return importer_add_image(importer, proto, node, &x, &shape, error);
 }

@@ -1,5 +1,6 @@
 /* Attributes and tensors of the file. */
 #include <inttypes.h>
+#include <math.h>
 #include <string.h>
 
 #include "onnx_import.h"
@@ -208,5 +209,16 @@ enum status onnx_tensor(struct arena *arena, const Onnx__TensorProto *proto, str
     for (size_t i = 0; i < count; i++)
         reader->read(&source, i, data);
     tensor->data = data;
+    return STATUS_OK;
+}
+
+enum status onnx_check_finite(const char *name, const float *data, size_t count,
+                              struct error *error)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!isfinite(data[i]))
+            return error_set(error, STATUS_INVALID,
+                             "tensor \"%s\": expected finite weights, found %g at element %zu",
+                             name, (double)data[i], i);
     return STATUS_OK;
 }
