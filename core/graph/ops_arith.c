@@ -171,21 +171,38 @@ size_t op_tiles_reduce(const struct graph *graph, const struct node *node, size_
     return rows;
 }
 
-static float reduce_step(enum reduction reduction, float sum, float x)
-{
-    switch (reduction) {
-    case REDUCE_MAX:
-        return isnan(x) || x > sum ? x : sum;
-    case REDUCE_MIN:
-        return isnan(x) || x < sum ? x : sum;
-    default:
-        return sum + x;
+#define REDUCE(name, onnx_op, begin, step, result)     \
+    static float reduce_##name(float sum, float x)     \
+    {                                                  \
+        return step;                                   \
+    }                                                  \
+    static float result_##name(float sum, float count) \
+    {                                                  \
+        (void)count;                                   \
+        return result;                                 \
     }
-}
+#include "arithmetic.def"
+#undef REDUCE
 
-static float reduce_begin(enum reduction reduction)
+static const struct {
+    const char *onnx_op;
+    float begin;
+    float (*step)(float sum, float x);
+    float (*result)(float sum, float count);
+} reductions[] = {
+#define REDUCE(name, onnx_op, begin, step, result) {onnx_op, begin, reduce_##name, result_##name},
+#include "arithmetic.def"
+#undef REDUCE
+};
+
+enum { REDUCTION_BITS = 4 };
+
+int reduce_by_onnx_op(const char *onnx_op, unsigned axes)
 {
-    return reduction == REDUCE_MAX ? -INFINITY : reduction == REDUCE_MIN ? INFINITY : 0.0f;
+    for (size_t i = 0; i < sizeof reductions / sizeof reductions[0]; i++)
+        if (strcmp(reductions[i].onnx_op, onnx_op) == 0)
+            return (int)(axes << REDUCTION_BITS | (unsigned)i);
+    return -1;
 }
 
 /* The input has the output's shape with the reduced axes in it: the output is walked along the
@@ -208,23 +225,21 @@ static void reduce_walk(struct walk *walk, const struct op_run *run, unsigned ax
 
 void op_run_reduce(struct op_run *run, size_t tile)
 {
-    const enum reduction reduction = (enum reduction)(run->node->detail & 3);
+    const unsigned detail = (unsigned)run->node->detail, which = detail % (1 << REDUCTION_BITS);
     const float *x = run->inputs[0].data + tile * run->inputs[0].row;
     const struct value *output = run->output;
     float *y = run->y + tile * value_row(output);
     struct walk walk;
     for (size_t i = 0; i < value_row(output); i++)
-        y[i] = reduce_begin(reduction);
-    reduce_walk(&walk, run, (unsigned)run->node->detail >> 2);
+        y[i] = reductions[which].begin;
+    reduce_walk(&walk, run, detail >> REDUCTION_BITS);
     for (size_t i = 0; i < walk.count; i++, walk_next(&walk)) {
         float *to = &y[walk.offsets[1]];
-        *to = reduce_step(reduction, *to, x[walk.offsets[0]]);
+        *to = reductions[which].step(*to, x[walk.offsets[0]]);
     }
-    if (reduction != REDUCE_MEAN)
-        return;
     const float count = (float)(walk.count / output->features);
     for (size_t i = 0; i < value_row(output); i++)
-        y[i] /= count;
+        y[i] = reductions[which].result(y[i], count);
 }
 
 /* Local response normalisation across channels: x / (bias + alpha / size * the sum of squares

@@ -2,16 +2,10 @@
 #ifndef RELUD_OPS_ARITH_H
 #define RELUD_OPS_ARITH_H
 
-enum reduction { REDUCE_SUM, REDUCE_MEAN, REDUCE_MAX, REDUCE_MIN };
-
-/* node.detail of an arithmetic or unary node for that ONNX operator, -1 when there is none. */
+/* node.detail of a node for that onnx_op of arithmetic.def, -1 when there is none. For a reduce
+ * node it also says the axes of a row that go, one bit each. */
 int arithmetic_by_onnx_op(const char *onnx_op);
 int unary_by_onnx_op(const char *onnx_op);
-
-/* node.detail of a reduce node: the reduction, and one bit for each axis of a row that goes. */
-static inline int reduce_detail(enum reduction reduction, unsigned axes)
-{
-    return (int)(axes << 2 | (unsigned)reduction);
-}
+int reduce_by_onnx_op(const char *onnx_op, unsigned axes);
 
 #endif

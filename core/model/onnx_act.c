@@ -187,7 +187,7 @@ static enum status make_softmax(struct importer *importer, const Onnx__NodeProto
 static enum status import_softmax(struct importer *importer, const Onnx__NodeProto *proto,
                                   struct error *error)
 {
-    const bool log = strcmp(proto->op_type, "LogSoftmax") == 0;
+    const bool log = onnx_is_op(proto, "LogSoftmax");
     size_t first = 0, end = 0, axes[TENSOR_RANK_MAX];
     uint32_t x;
     if (importer_value(importer, proto, 0, &x, error) != STATUS_OK)

@@ -180,8 +180,8 @@ enum status arith_scalar(struct importer *importer, float number, uint32_t *valu
 enum status import_variadic(struct importer *importer, const Onnx__NodeProto *proto,
                             struct error *error)
 {
-    const bool mean = strcmp(proto->op_type, "Mean") == 0;
-    const bool sum = strcmp(proto->op_type, "Sum") == 0;
+    const bool mean = onnx_is_op(proto, "Mean");
+    const bool sum = onnx_is_op(proto, "Sum");
     const int detail = arithmetic_by_onnx_op(mean || sum ? "Add" : proto->op_type);
     const size_t rank = arith_rank(importer, proto);
     uint32_t ab[2];
@@ -203,8 +203,27 @@ enum status import_variadic(struct importer *importer, const Onnx__NodeProto *pr
     return importer_define_value(importer, proto, 0, ab[0], error);
 }
 
-enum status import_unary(struct importer *importer, const Onnx__NodeProto *proto,
+/* Where the condition holds the one, elsewhere the other; what is not taken is 0 in a sum. */
+enum status import_where(struct importer *importer, const Onnx__NodeProto *proto,
                          struct error *error)
+{
+    const size_t rank = arith_rank(importer, proto);
+    uint32_t inputs[3], chosen[2], value;
+    for (size_t i = 0; i < 3; i++)
+        if (arith_operand(importer, proto, i, rank, &inputs[i], error) != STATUS_OK)
+            return error->status;
+    for (size_t i = 0; i < 2; i++)
+        if (arith_make(importer, NULL, arithmetic_by_onnx_op(i == 0 ? "when" : "unless"),
+                       (uint32_t[]){inputs[0], inputs[1 + i]}, &chosen[i], error) != STATUS_OK)
+            return error->status;
+    if (arith_make(importer, importer_layer_name(importer, proto, NULL),
+                   arithmetic_by_onnx_op("Add"), chosen, &value, error) != STATUS_OK)
+        return error->status;
+    return importer_define_value(importer, proto, 0, value, error);
+}
+
+enum status arith_unary(struct importer *importer, const Onnx__NodeProto *proto, int detail,
+                        struct error *error)
 {
     uint32_t x;
     if (importer_value(importer, proto, 0, &x, error) != STATUS_OK)
@@ -213,20 +232,17 @@ enum status import_unary(struct importer *importer, const Onnx__NodeProto *proto
     struct node node = {.op = OP_unary,
                         .name = importer_layer_name(importer, proto, NULL),
                         .input_count = 1,
-                        .detail = unary_by_onnx_op(proto->op_type)};
+                        .detail = detail};
     return importer_add(importer, proto, node, &x, &value.shape, value.layout, error);
 }
 
-/* Reductions */
-
-static enum reduction reduction_of(const char *op_type)
+enum status import_unary(struct importer *importer, const Onnx__NodeProto *proto,
+                         struct error *error)
 {
-    static const char *const names[] = {"ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin"};
-    size_t i = 0;
-    while (strcmp(names[i], op_type) != 0)
-        i++;
-    return (enum reduction)i;
+    return arith_unary(importer, proto, unary_by_onnx_op(proto->op_type), error);
 }
+
+/* Reductions */
 
 /* The axes as a set of bits of the row's. */
 static enum status read_axes(struct importer *importer, const Onnx__NodeProto *proto, size_t rank,
@@ -272,6 +288,6 @@ enum status import_reduce(struct importer *importer, const Onnx__NodeProto *prot
     struct node node = {.op = OP_reduce,
                         .name = importer_layer_name(importer, proto, NULL),
                         .input_count = 1,
-                        .detail = reduce_detail(reduction_of(proto->op_type), axes)};
+                        .detail = reduce_by_onnx_op(proto->op_type, axes)};
     return importer_add(importer, proto, node, &x, &shape, LAYOUT_PLAIN, error);
 }

@@ -16,6 +16,10 @@ enum status arith_operand(struct importer *importer, const Onnx__NodeProto *prot
 enum status arith_make(struct importer *importer, const char *name, int detail, const uint32_t *ab,
                        uint32_t *value, struct error *error);
 
+/* Makes output 0 of node stand for a function of input 0: the row that detail names. */
+enum status arith_unary(struct importer *importer, const Onnx__NodeProto *proto, int detail,
+                        struct error *error);
+
 /* A number as a value of rank 0. */
 enum status arith_scalar(struct importer *importer, float number, uint32_t *value,
                          struct error *error);

@@ -1,5 +1,5 @@
-/* Nodes whose inputs are all constant. Whole numbers, which shapes are made of, are computed here;
- * floating-point ones in onnx_fold_floats.c. */
+/* Nodes whose inputs are all constant: shapes, casts, lists and what is done to them here,
+ * arithmetic of whole numbers in onnx_fold_ints.c, everything else in onnx_fold_floats.c. */
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
@@ -37,22 +37,18 @@ enum status onnx_fold_room(struct importer *importer, struct tensor *result, voi
     return *data ? STATUS_OK : no_memory(error);
 }
 
-static enum status define(struct importer *importer, const Onnx__NodeProto *node,
-                          const struct tensor *result, struct error *error)
+enum status onnx_fold_define(struct importer *importer, const Onnx__NodeProto *node,
+                             const struct tensor *result, struct error *error)
 {
     return importer_define(importer, node, 0,
                            (struct operand){.is_constant = true, .tensor = *result}, error);
 }
 
-static const struct tensor *input(struct importer *importer, const Onnx__NodeProto *node, size_t i)
+const struct tensor *onnx_fold_input(struct importer *importer, const Onnx__NodeProto *node,
+                                     size_t i)
 {
     const struct operand *operand = importer_operand(importer, node, i);
     return operand ? &operand->tensor : NULL;
-}
-
-static bool is_op(const Onnx__NodeProto *node, const char *op_type)
-{
-    return strcmp(node->op_type, op_type) == 0;
 }
 
 /* Shape, Size */
@@ -60,18 +56,18 @@ static bool is_op(const Onnx__NodeProto *node, const char *op_type)
 static enum status fold_shape(struct importer *importer, const Onnx__NodeProto *node,
                               struct error *error)
 {
-    const struct tensor *x = input(importer, node, 0);
+    const struct tensor *x = onnx_fold_input(importer, node, 0);
     struct tensor result = {.dtype = DTYPE_INT64, .rank = 1, .dims = {(int64_t)x->rank}};
     void *data;
-    if (is_op(node, "Size"))
+    if (onnx_is_op(node, "Size"))
         result.rank = 0;
     if (onnx_fold_room(importer, &result, &data, error) != STATUS_OK)
         return error->status;
-    if (is_op(node, "Size"))
+    if (onnx_is_op(node, "Size"))
         *(int64_t *)data = (int64_t)tensor_count(x);
     else
         memcpy(data, x->dims, x->rank * sizeof *x->dims);
-    return define(importer, node, &result, error);
+    return onnx_fold_define(importer, node, &result, error);
 }
 
 /* Cast */
@@ -79,7 +75,7 @@ static enum status fold_shape(struct importer *importer, const Onnx__NodeProto *
 static enum status fold_cast(struct importer *importer, const Onnx__NodeProto *node,
                              struct error *error)
 {
-    const struct tensor *x = input(importer, node, 0);
+    const struct tensor *x = onnx_fold_input(importer, node, 0);
     struct tensor result = *x;
     int64_t to;
     void *data;
@@ -93,7 +89,7 @@ static enum status fold_cast(struct importer *importer, const Onnx__NodeProto *n
         return error_set(error, STATUS_UNSUPPORTED, "a cast to ONNX data type %" PRId64, to);
     result.dtype = whole ? DTYPE_INT64 : DTYPE_FLOAT32;
     if (result.dtype == x->dtype && !boolean)
-        return define(importer, node, x, error);
+        return onnx_fold_define(importer, node, x, error);
     if (onnx_fold_room(importer, &result, &data, error) != STATUS_OK)
         return error->status;
     const float *floats = x->data;
@@ -108,7 +104,7 @@ static enum status fold_cast(struct importer *importer, const Onnx__NodeProto *n
         else
             ((float *)data)[i] = (float)ints[i];
     }
-    return define(importer, node, &result, error);
+    return onnx_fold_define(importer, node, &result, error);
 }
 
 /* ConstantOfShape, Range */
@@ -137,7 +133,7 @@ static enum status fold_constant_of_shape(struct importer *importer, const Onnx_
     const size_t bytes = dtype_bytes(value.dtype);
     for (size_t i = 0; i < tensor_count(&result); i++)
         memcpy((char *)data + i * bytes, value.data, bytes);
-    return define(importer, node, &result, error);
+    return onnx_fold_define(importer, node, &result, error);
 }
 
 static enum status fold_range(struct importer *importer, const Onnx__NodeProto *node,
@@ -163,116 +159,7 @@ static enum status fold_range(struct importer *importer, const Onnx__NodeProto *
         return error->status;
     for (int64_t i = 0; i < count; i++)
         ((int64_t *)data)[i] = start + i * delta;
-    return define(importer, node, &result, error);
-}
-
-/* Arithmetic of whole numbers */
-
-static bool apply(const char *op, int64_t a, int64_t b, int64_t *y)
-{
-    if (strcmp(op, "Equal") == 0)
-        return *y = a == b, true;
-    if (strcmp(op, "Max") == 0)
-        return *y = a > b ? a : b, a != ONNX_BATCH && b != ONNX_BATCH;
-    if (strcmp(op, "Min") == 0)
-        return *y = a < b ? a : b, a != ONNX_BATCH && b != ONNX_BATCH;
-    if (a == ONNX_BATCH || b == ONNX_BATCH) { /* stays what it is, or is nothing a file may ask */
-        bool same = (strcmp(op, "Mul") == 0 && (a == 1 || b == 1)) ||
-                    (strcmp(op, "Add") == 0 && (a == 0 || b == 0)) ||
-                    (strcmp(op, "Div") == 0 && b == 1) || (strcmp(op, "Sub") == 0 && b == 0);
-        return *y = ONNX_BATCH, same;
-    }
-    if (strcmp(op, "Add") == 0)
-        return !__builtin_add_overflow(a, b, y);
-    if (strcmp(op, "Sub") == 0)
-        return !__builtin_sub_overflow(a, b, y);
-    if (strcmp(op, "Mul") == 0)
-        return !__builtin_mul_overflow(a, b, y);
-    if (strcmp(op, "Div") != 0 || b == 0 || b == -1)
-        return strcmp(op, "Div") == 0 && b == -1 && !__builtin_sub_overflow(0, a, y);
-    *y = a / b;
-    return true;
-}
-
-/* The element of x that stands at place of the broadcast result. */
-static size_t broadcast_at(const struct tensor *x, const struct tensor *result, size_t place)
-{
-    size_t at = 0, stride = 1;
-    for (size_t i = 0; i < result->rank; i++) { /* from the last axis */
-        size_t dim = (size_t)result->dims[result->rank - 1 - i], index = place % dim;
-        place /= dim;
-        if (i >= x->rank)
-            continue;
-        size_t own = (size_t)x->dims[x->rank - 1 - i];
-        at += own == 1 ? 0 : index * stride;
-        stride *= own;
-    }
-    return at;
-}
-
-static bool widen(struct tensor *result, const struct tensor *x)
-{
-    if (x->rank > result->rank) {
-        size_t lead = x->rank - result->rank;
-        memmove(result->dims + lead, result->dims, result->rank * sizeof *result->dims);
-        for (size_t i = 0; i < lead; i++)
-            result->dims[i] = 1;
-        result->rank = x->rank;
-    }
-    for (size_t i = 0; i < x->rank; i++) {
-        int64_t *dim = &result->dims[result->rank - 1 - i], own = x->dims[x->rank - 1 - i];
-        if (*dim != own && *dim != 1 && own != 1)
-            return false;
-        *dim = *dim == 1 ? own : *dim;
-    }
-    return true;
-}
-
-/* Add, Sub, Mul, Div, Max, Min, Equal of two; Where of three. */
-static enum status fold_ints(struct importer *importer, const Onnx__NodeProto *node,
-                             struct error *error)
-{
-    const bool where = is_op(node, "Where");
-    const struct tensor *x[3] = {NULL};
-    const size_t inputs = where ? 3 : 2;
-    struct tensor result = {.dtype = DTYPE_INT64, .rank = 0};
-    void *data;
-    if (node->n_input != inputs)
-        return error_set(error, STATUS_UNSUPPORTED, "expected %zu inputs, found %zu", inputs,
-                         node->n_input);
-    for (size_t i = 0; i < inputs; i++) {
-        x[i] = input(importer, node, i);
-        if (!x[i] || x[i]->dtype != DTYPE_INT64 || !widen(&result, x[i]))
-            return error_set(error, STATUS_UNSUPPORTED,
-                             "expected whole numbers whose shapes fit each other");
-    }
-    if (onnx_fold_room(importer, &result, &data, error) != STATUS_OK)
-        return error->status;
-    int64_t *y = data;
-    for (size_t i = 0; i < tensor_count(&result); i++) {
-        int64_t from[3] = {0};
-        for (size_t j = 0; j < inputs; j++)
-            from[j] = ((const int64_t *)x[j]->data)[broadcast_at(x[j], &result, i)];
-        if (where)
-            y[i] = from[0] ? from[1] : from[2];
-        else if (!apply(node->op_type, from[0], from[1], &y[i]))
-            return importer_mixes(importer, error);
-    }
-    return define(importer, node, &result, error);
-}
-
-static enum status fold_negative(struct importer *importer, const Onnx__NodeProto *node,
-                                 struct error *error)
-{
-    const struct tensor *x = input(importer, node, 0);
-    struct tensor result = *x;
-    void *data;
-    if (onnx_fold_room(importer, &result, &data, error) != STATUS_OK)
-        return error->status;
-    for (size_t i = 0; i < tensor_count(x); i++)
-        if (!apply("Sub", 0, ((const int64_t *)x->data)[i], &((int64_t *)data)[i]))
-            return importer_mixes(importer, error);
-    return define(importer, node, &result, error);
+    return onnx_fold_define(importer, node, &result, error);
 }
 
 /* Gather, Concat, Slice of lists of whole numbers, which is what shapes are */
@@ -280,7 +167,8 @@ static enum status fold_negative(struct importer *importer, const Onnx__NodeProt
 static enum status fold_gather(struct importer *importer, const Onnx__NodeProto *node,
                                struct error *error)
 {
-    const struct tensor *x = input(importer, node, 0), *indices = input(importer, node, 1);
+    const struct tensor *x = onnx_fold_input(importer, node, 0),
+                        *indices = onnx_fold_input(importer, node, 1);
     void *data;
     if (x->rank != 1 || !indices || indices->dtype != DTYPE_INT64)
         return error_set(error, STATUS_UNSUPPORTED, "expected a list and whole indices");
@@ -295,7 +183,7 @@ static enum status fold_gather(struct importer *importer, const Onnx__NodeProto 
                              "index %" PRId64 " lies outside %" PRId64 " elements", at, x->dims[0]);
         ((int64_t *)data)[i] = ((const int64_t *)x->data)[at];
     }
-    return define(importer, node, &result, error);
+    return onnx_fold_define(importer, node, &result, error);
 }
 
 static enum status fold_concat(struct importer *importer, const Onnx__NodeProto *node,
@@ -304,7 +192,7 @@ static enum status fold_concat(struct importer *importer, const Onnx__NodeProto 
     struct tensor result = {.dtype = DTYPE_INT64, .rank = 1, .dims = {0}};
     void *data;
     for (size_t i = 0; i < node->n_input; i++) {
-        const struct tensor *x = input(importer, node, i);
+        const struct tensor *x = onnx_fold_input(importer, node, i);
         if (!x || x->rank != 1 || x->dtype != DTYPE_INT64)
             return error_set(error, STATUS_UNSUPPORTED, "expected lists of whole numbers");
         if (x->dims[0] > FOLD_COUNT_MAX || result.dims[0] > FOLD_COUNT_MAX)
@@ -316,17 +204,17 @@ static enum status fold_concat(struct importer *importer, const Onnx__NodeProto 
         return error->status;
     int64_t *to = data;
     for (size_t i = 0; i < node->n_input; i++) {
-        const struct tensor *x = input(importer, node, i);
+        const struct tensor *x = onnx_fold_input(importer, node, i);
         memcpy(to, x->data, (size_t)x->dims[0] * sizeof *to);
         to += x->dims[0];
     }
-    return define(importer, node, &result, error);
+    return onnx_fold_define(importer, node, &result, error);
 }
 
 static enum status fold_slice(struct importer *importer, const Onnx__NodeProto *node,
                               struct error *error)
 {
-    const struct tensor *x = input(importer, node, 0);
+    const struct tensor *x = onnx_fold_input(importer, node, 0);
     struct ints starts, ends, steps;
     if (importer_ints(importer, node, 1, "starts", &starts, error) != STATUS_OK ||
         importer_ints(importer, node, 2, "ends", &ends, error) != STATUS_OK ||
@@ -344,7 +232,7 @@ static enum status fold_slice(struct importer *importer, const Onnx__NodeProto *
     struct tensor result = *x;
     result.dims[0] = end - start;
     result.data = (const int64_t *)x->data + start;
-    return define(importer, node, &result, error);
+    return onnx_fold_define(importer, node, &result, error);
 }
 
 /* Squeeze, Unsqueeze, Reshape, Flatten, Identity, Dropout: the same numbers */
@@ -366,8 +254,8 @@ static enum status resolve_axes(const struct ints *axes, size_t rank, unsigned *
 static enum status fold_squeeze(struct importer *importer, const Onnx__NodeProto *node,
                                 struct error *error)
 {
-    const bool adds = is_op(node, "Unsqueeze");
-    const struct tensor *x = input(importer, node, 0);
+    const bool adds = onnx_is_op(node, "Unsqueeze");
+    const struct tensor *x = onnx_fold_input(importer, node, 0);
     struct tensor result = *x;
     struct ints axes;
     unsigned set;
@@ -391,13 +279,13 @@ static enum status fold_squeeze(struct importer *importer, const Onnx__NodeProto
             return error_set(error, STATUS_INVALID,
                              "a squeezed axis has %" PRId64 " elements, not 1", x->dims[i]);
     }
-    return define(importer, node, &result, error);
+    return onnx_fold_define(importer, node, &result, error);
 }
 
 static enum status fold_reshape(struct importer *importer, const Onnx__NodeProto *node,
                                 struct error *error)
 {
-    const struct tensor *x = input(importer, node, 0);
+    const struct tensor *x = onnx_fold_input(importer, node, 0);
     struct tensor result = *x;
     struct ints dims;
     size_t known = 1, all = tensor_count(x), open = SIZE_MAX;
@@ -418,7 +306,7 @@ static enum status fold_reshape(struct importer *importer, const Onnx__NodeProto
     if (!fits || (open != SIZE_MAX ? known == 0 || all % known != 0 : all != known))
         return error_set(error, STATUS_INVALID, "a constant of %zu numbers cannot take that shape",
                          all);
-    return define(importer, node, &result, error);
+    return onnx_fold_define(importer, node, &result, error);
 }
 
 static enum status fold_alias(struct importer *importer, const Onnx__NodeProto *node,
@@ -434,22 +322,43 @@ enum status onnx_fold(struct importer *importer, const Onnx__NodeProto *node, st
         import_function *fold;
         bool floats; /* not for whole numbers only */
     } folds[] = {
-        {"Shape", fold_shape, true},       {"Size", fold_shape, true},
-        {"Cast", fold_cast, true},         {"ConstantOfShape", fold_constant_of_shape, true},
-        {"Range", fold_range, true},       {"Squeeze", fold_squeeze, true},
-        {"Unsqueeze", fold_squeeze, true}, {"Reshape", fold_reshape, true},
-        {"Identity", fold_alias, true},    {"Dropout", fold_alias, true},
-        {"Where", fold_ints, true},        {"Equal", fold_ints, true},
-        {"Add", fold_ints, false},         {"Sub", fold_ints, false},
-        {"Mul", fold_ints, false},         {"Div", fold_ints, false},
-        {"Max", fold_ints, false},         {"Min", fold_ints, false},
-        {"Neg", fold_negative, false},     {"Gather", fold_gather, false},
-        {"Concat", fold_concat, false},    {"Slice", fold_slice, false},
+        {"Shape", fold_shape, true},
+        {"Size", fold_shape, true},
+        {"Cast", fold_cast, true},
+        {"ConstantOfShape", fold_constant_of_shape, true},
+        {"Range", fold_range, true},
+        {"Squeeze", fold_squeeze, true},
+        {"Unsqueeze", fold_squeeze, true},
+        {"Reshape", fold_reshape, true},
+        {"Identity", fold_alias, true},
+        {"Dropout", fold_alias, true},
+        {"Gather", fold_gather, false},
+        {"Concat", fold_concat, false},
+        {"Slice", fold_slice, false},
+        {"Where", onnx_fold_ints, false},
+        {"Equal", onnx_fold_ints, false},
+        {"Greater", onnx_fold_ints, false},
+        {"GreaterOrEqual", onnx_fold_ints, false},
+        {"Less", onnx_fold_ints, false},
+        {"LessOrEqual", onnx_fold_ints, false},
+        {"And", onnx_fold_ints, false},
+        {"Or", onnx_fold_ints, false},
+        {"Xor", onnx_fold_ints, false},
+        {"Add", onnx_fold_ints, false},
+        {"Sub", onnx_fold_ints, false},
+        {"Mul", onnx_fold_ints, false},
+        {"Div", onnx_fold_ints, false},
+        {"Max", onnx_fold_ints, false},
+        {"Min", onnx_fold_ints, false},
+        {"Neg", onnx_fold_int, false},
+        {"Not", onnx_fold_int, false},
     };
-    const struct tensor *first = input(importer, node, 0);
-    const bool floats = !first || first->dtype == DTYPE_FLOAT32;
+    bool whole = true;
+    for (size_t i = 0; i < node->n_input; i++)
+        whole &= !onnx_fold_input(importer, node, i) ||
+                 onnx_fold_input(importer, node, i)->dtype == DTYPE_INT64;
     for (size_t i = 0; i < sizeof folds / sizeof folds[0]; i++)
-        if (is_op(node, folds[i].op_type) && (folds[i].floats || !floats))
+        if (onnx_is_op(node, folds[i].op_type) && (folds[i].floats || whole))
             return folds[i].fold(importer, node, error);
     return onnx_fold_floats(importer, node, error);
 }

@@ -10,6 +10,8 @@
 #ifndef RELUD_ONNX_IMPORT_H
 #define RELUD_ONNX_IMPORT_H
 
+#include <string.h>
+
 #include "model.h"
 #include "onnx.pb-c.h"
 
@@ -57,6 +59,11 @@ struct onnx_op {
 /* NULL when there is none of that name. */
 const struct onnx_op *onnx_op_named(const char *op_type);
 
+static inline bool onnx_is_op(const Onnx__NodeProto *node, const char *op_type)
+{
+    return strcmp(node->op_type, op_type) == 0;
+}
+
 /* The importers */
 #define ONNX_OP(op, import, inputs) import_function import;
 #include "onnx_ops.def"
@@ -67,7 +74,17 @@ import_function import_activation;
  * then. */
 bool onnx_foldable(struct importer *importer, const Onnx__NodeProto *node);
 import_function onnx_fold;
+
+/* Parts of onnx_fold: functions of one whole number, of two or three, of anything else. */
+import_function onnx_fold_int;
+import_function onnx_fold_ints;
 import_function onnx_fold_floats;
+
+/* Input i of a node that is computed now, NULL when it has none there; and what it makes. */
+const struct tensor *onnx_fold_input(struct importer *importer, const Onnx__NodeProto *node,
+                                     size_t i);
+enum status onnx_fold_define(struct importer *importer, const Onnx__NodeProto *node,
+                             const struct tensor *result, struct error *error);
 
 /* Checks the dimensions of a constant that is being computed, and makes room for its numbers. */
 enum status onnx_fold_room(struct importer *importer, struct tensor *result, void **data,

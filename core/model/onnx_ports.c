@@ -1,5 +1,6 @@
 #include "onnx_ports.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 enum status import_initializers(struct importer *importer, struct error *error)
@@ -133,14 +134,34 @@ enum status import_inputs(struct importer *importer, struct error *error)
 
 /* Outputs */
 
-static enum status import_output(struct importer *importer, const char *name, struct error *error)
+/* Inside, booleans are floats; outside, they would be taken for something else. */
+static enum status check_output_type(const Onnx__ValueInfoProto *info, struct error *error)
+{
+    const Onnx__TypeProto__Tensor *type =
+        info->type && info->type->value_case == ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE
+            ? info->type->tensor_type
+            : NULL;
+    if (!type || !type->has_elem_type ||
+        type->elem_type == ONNX__TENSOR_PROTO__DATA_TYPE__UNDEFINED ||
+        type->elem_type == ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT)
+        return STATUS_OK;
+    return error_set(error, STATUS_UNSUPPORTED,
+                     "output \"%s\" must be a float32 tensor, found ONNX data type %" PRId32,
+                     info->name ? info->name : "", type->elem_type);
+}
+
+static enum status import_output(struct importer *importer, const Onnx__ValueInfoProto *info,
+                                 struct error *error)
 {
     struct model *model = importer->model;
     struct graph *graph = &model->graph;
+    const char *name = info->name;
     const struct operand *operand = name && name[0] ? importer_find(importer, name) : NULL;
     if (!operand || operand->is_constant)
         return error_set(error, STATUS_INVALID,
                          "output \"%s\" is made by no node that reads an input", name ? name : "");
+    if (check_output_type(info, error) != STATUS_OK)
+        return error->status;
     uint32_t value = operand->value;
     const struct value *made = &graph->values[value];
     if (made->positions > 1 &&
@@ -167,7 +188,7 @@ enum status import_outputs(struct importer *importer, struct error *error)
 {
     const Onnx__GraphProto *proto = importer->proto;
     for (size_t i = 0; i < proto->n_output; i++)
-        if (import_output(importer, proto->output[i]->name, error) != STATUS_OK)
+        if (import_output(importer, proto->output[i], error) != STATUS_OK)
             return error->status;
     if (proto->n_output == 0)
         return error_set(error, STATUS_INVALID, "the graph has no output");

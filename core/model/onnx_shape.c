@@ -2,7 +2,8 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "onnx_import.h"
+#include "graph/ops_arith.h"
+#include "onnx_arith.h"
 
 enum status import_alias(struct importer *importer, const Onnx__NodeProto *proto,
                          struct error *error)
@@ -24,9 +25,12 @@ enum status import_cast(struct importer *importer, const Onnx__NodeProto *proto,
     int64_t to;
     if (onnx_attribute_int(proto, "to", 0, &to, error) != STATUS_OK)
         return error->status;
+    if (to == ONNX__TENSOR_PROTO__DATA_TYPE__BOOL)
+        return arith_unary(importer, proto, unary_by_onnx_op("truth"), error);
     if (to != ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT)
-        return error_set(error, STATUS_UNSUPPORTED,
-                         "expected a cast to float32 (1), found ONNX data type %" PRId64, to);
+        return error_set(
+            error, STATUS_UNSUPPORTED,
+            "expected a cast to float32 (1) or bool (9), found ONNX data type %" PRId64, to);
     return importer_define(importer, proto, 0, *importer_operand(importer, proto, 0), error);
 }
 

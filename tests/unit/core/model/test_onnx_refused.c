@@ -128,6 +128,11 @@ static void constant_output(struct onnx_builder *b)
     b->graph->output[0]->name = (char *)"fc1.bias";
 }
 
+static void boolean_output(struct onnx_builder *b)
+{
+    b->graph->output[0]->type->tensor_type->elem_type = ONNX__TENSOR_PROTO__DATA_TYPE__BOOL;
+}
+
 static void too_many_outputs(struct onnx_builder *b)
 {
     Onnx__ValueInfoProto **list = arena_alloc(&b->arena, GRAPH_IO_MAX + 1, sizeof *list);
@@ -285,6 +290,7 @@ static const struct refusal refusals[] = {
     {BREAK(no_output), "no output|"},
     {BREAK(unknown_output), "output \"nowhere\"|"},
     {BREAK(constant_output), "output \"fc1.bias\"|"},
+    {BREAK(boolean_output), "output \"y\" must be a float32 tensor|found ONNX data type 9"},
     {BREAK(too_many_outputs), "expected at most|outputs"},
     {BREAK(double_input), "input \"x\"|float32"},
     {BREAK(typeless_input), "input \"x\"|float32"},
@@ -299,7 +305,8 @@ static const struct refusal refusals[] = {
     {BREAK(weight_from_a_value), "node 2|the second input must be a constant"},
     {BREAK(constant_input),
      "node 2|the shapes do not fit: weight \"fc2.weight\" [3, 2] takes 3 numbers, the input has 4"},
-    {BREAK(cast_to_double), "node 1|found ONNX data type 11"},
+    {BREAK(cast_to_double), "node 1|expected a cast to float32 (1) or bool (9), found ONNX data "
+                            "type 11"},
     {BREAK(flatten_the_batch), "node 1|the node does something to the batch, which must stay as it "
                                "is unless the file fixes it"},
     {BREAK(softmax_over_the_batch), "node 1|the node does something to the batch, which must stay "
