@@ -122,16 +122,27 @@ size_t op_tiles_dense(const struct graph *graph, const struct node *node, size_t
     return op_row_blocks(dense_rows(output, rows)) * panel_count(node->n);
 }
 
-/* One row: only the weights of its non-zero inputs are read. */
-static void dense_row(struct op_run *run, size_t panel, size_t width)
+static bool dense_skips(const struct op_run *run, size_t rows)
+{
+    return run->skip == SKIP_AUTO ? rows == 1 : run->skip == SKIP_ALWAYS;
+}
+
+/* Row by row: only the weights of non-zero inputs are read. The list of a row that is alone lasts
+ * for all its panels, which follow each other. */
+static void dense_rows_skipping(struct op_run *run, struct op_span span, size_t panel)
 {
     const struct node *node = run->node;
-    size_t first = panel * PANEL_COLUMNS;
-    if (panel == 0)
-        run->listed = run->kernels->nonzero(node->k, run->inputs[0].data, run->index, run->scratch);
-    run->kernels->gemv(run->listed, width, run->index, run->scratch,
-                       node->panels + panel_offset(node->k, panel), node->bias + first,
-                       run->y + first);
+    const float *x = run->inputs[0].data + span.first * run->inputs[0].value->stride;
+    float *y = run->y + span.first * run->output->stride + panel * PANEL_COLUMNS;
+    for (size_t row = 0; row < span.count; row++) {
+        if (panel == 0 || span.count > 1)
+            run->listed = run->kernels->nonzero(node->k, x, run->index, run->scratch);
+        run->kernels->gemv(run->listed, panel_width(node->n, panel), run->index, run->scratch,
+                           node->panels + panel_offset(node->k, panel),
+                           node->bias + panel * PANEL_COLUMNS, y);
+        x += run->inputs[0].value->stride;
+        y += run->output->stride;
+    }
 }
 
 void op_run_dense(struct op_run *run, size_t tile)
@@ -142,8 +153,8 @@ void op_run_dense(struct op_run *run, size_t tile)
     struct op_span span = op_row_span(rows, tile / panels);
     size_t width = panel_width(node->n, panel), first = panel * PANEL_COLUMNS;
     size_t x_stride = run->inputs[0].value->stride, y_stride = run->output->stride;
-    if (rows == 1)
-        dense_row(run, panel, width);
+    if (dense_skips(run, rows))
+        dense_rows_skipping(run, span, panel);
     else
         run->kernels->gemm(span.count, node->k, width, run->inputs[0].data + span.first * x_stride,
                            x_stride, node->panels + panel_offset(node->k, panel),

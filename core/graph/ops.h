@@ -26,10 +26,15 @@ struct activity {
     const struct tally *tally; /* NULL at level off */
 };
 
+/* Whether a dense layer takes its rows one by one, reading only the weights of inputs that are not
+ * zero. The bits are the same: tests force either. */
+enum skip { SKIP_AUTO /* where that is faster */, SKIP_ALWAYS, SKIP_NEVER };
+
 /* One node applied to the rows of one run. */
 struct op_run {
     const struct kernels *kernels;
     const struct node *node;
+    enum skip skip;
     size_t rows;
     struct op_input *inputs; /* node->input_count */
     const struct value *output;

@@ -108,6 +108,7 @@ static void enter_node(struct session *session)
     struct op_run *run = &session->run;
     run->kernels = session->kernels;
     run->node = node;
+    run->skip = session->skip;
     run->rows = session->rows;
     run->output = &plan->graph->values[node->output];
     run->y = value_memory(session, node->output);

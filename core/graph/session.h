@@ -26,6 +26,7 @@ struct session {
     uint32_t *fired;       /* [layers, capacity] active observations of rows with positions */
     struct tally *tallies; /* by layer; NULL at level off */
     const float *inputs[GRAPH_IO_MAX]; /* borrowed */
+    enum skip skip;                    /* SKIP_AUTO until the owner sets it between runs */
     struct op_run run;                 /* of the node being run */
     size_t rows, node, tile, tiles;
 };

@@ -147,6 +147,16 @@ Onnx__AttributeProto *onnx_int(struct onnx_builder *builder, Onnx__NodeProto *no
     return attribute;
 }
 
+Onnx__AttributeProto *onnx_int_list(struct onnx_builder *builder, Onnx__NodeProto *node,
+                                    const char *name, size_t count, const int64_t *values)
+{
+    Onnx__AttributeProto *attribute = add_attribute(builder, node, name);
+    attribute->n_ints = count;
+    attribute->ints = make(builder, count * sizeof *values);
+    memcpy(attribute->ints, values, count * sizeof *values);
+    return attribute;
+}
+
 Onnx__AttributeProto *onnx_float(struct onnx_builder *builder, Onnx__NodeProto *node,
                                  const char *name, float value)
 {

@@ -31,6 +31,8 @@ Onnx__NodeProto *onnx_node(struct onnx_builder *builder, const char *op_type, co
 /* Attributes of node. */
 Onnx__AttributeProto *onnx_int(struct onnx_builder *builder, Onnx__NodeProto *node,
                                const char *name, int64_t value);
+Onnx__AttributeProto *onnx_int_list(struct onnx_builder *builder, Onnx__NodeProto *node,
+                                    const char *name, size_t count, const int64_t *values);
 Onnx__AttributeProto *onnx_float(struct onnx_builder *builder, Onnx__NodeProto *node,
                                  const char *name, float value);
 Onnx__AttributeProto *onnx_value(struct onnx_builder *builder, Onnx__NodeProto *node,

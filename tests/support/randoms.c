@@ -2,6 +2,7 @@
 
 #include <float.h>
 #include <math.h>
+#include <stdbool.h>
 #include <string.h>
 
 static const float nasty[] = {
@@ -10,7 +11,11 @@ static const float nasty[] = {
     -0x1p63f, 1.0f,    NAN,       -NAN,       INFINITY,         -INFINITY,
 };
 
-enum { NASTY_COUNT = sizeof nasty / sizeof nasty[0], NASTY_FINITE = NASTY_COUNT - 4 };
+enum {
+    NASTY_COUNT = sizeof nasty / sizeof nasty[0],
+    NASTY_FINITE = NASTY_COUNT - 4,
+    NASTY_SMALL = 6
+};
 
 uint64_t random_bits(struct randoms *random)
 {
@@ -35,6 +40,10 @@ static float random_one(struct randoms *random, enum random_kind kind)
     size_t die = random_between(random, 0, 9);
     if (kind == RANDOM_SPARSE && die < 7)
         return die == 0 ? -0.0f : 0.0f;
+    if (kind == RANDOM_SMALL && die < 3) { /* few denormals: processors are slow with them */
+        bool zero = random_between(random, 0, 49) != 0;
+        return nasty[random_between(random, 0, zero ? 1 : NASTY_SMALL - 1)];
+    }
     if (kind == RANDOM_FINITE && die < 4)
         return nasty[random_between(random, 0, NASTY_FINITE - 1)];
     if (kind == RANDOM_WILD && die < 2)

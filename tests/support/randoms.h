@@ -13,6 +13,7 @@ struct randoms {
 enum random_kind {
     RANDOM_PLAIN,  /* uniform in [-1, 1] */
     RANDOM_SPARSE, /* the same, but most are 0, some -0 */
+    RANDOM_SMALL,  /* zeros of both signs and a few denormals among plain ones */
     RANDOM_FINITE, /* zeros, denormals, the smallest and largest numbers among plain ones */
     RANDOM_WILD    /* the same with NaN and infinities */
 };
