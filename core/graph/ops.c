@@ -45,6 +45,22 @@ struct op_span op_row_span(size_t rows, size_t tile)
     return (struct op_span){first, rest < OP_TILE_ROWS ? rest : OP_TILE_ROWS};
 }
 
+/* Position p of all rows' positions of an input. */
+static const float *input_position(const struct op_input *input, size_t p)
+{
+    const struct value *value = input->value;
+    return input->data + p / value->positions * input->row + p % value->positions * value->stride;
+}
+
+/* How many of the positions of span from p on lie in memory one stride apart: all, but where a row
+ * shows memory that has padding at its end. */
+static size_t adjoining(const struct op_input *input, struct op_span span, size_t p)
+{
+    const size_t positions = input->value->positions;
+    const size_t rest = span.first + span.count - p, of_row = positions - p % positions;
+    return input->row == positions * input->value->stride || rest < of_row ? rest : of_row;
+}
+
 /* The epilogue */
 
 static void add_residual(const struct op_run *run, size_t first, size_t count, size_t channel,
@@ -132,16 +148,27 @@ static bool dense_skips(const struct op_run *run, size_t rows)
 static void dense_rows_skipping(struct op_run *run, struct op_span span, size_t panel)
 {
     const struct node *node = run->node;
-    const float *x = run->inputs[0].data + span.first * run->inputs[0].value->stride;
-    float *y = run->y + span.first * run->output->stride + panel * PANEL_COLUMNS;
-    for (size_t row = 0; row < span.count; row++) {
+    float *y = run->y + panel * PANEL_COLUMNS;
+    for (size_t p = span.first; p < span.first + span.count; p++) {
         if (panel == 0 || span.count > 1)
-            run->listed = run->kernels->nonzero(node->k, x, run->index, run->scratch);
+            run->listed = run->kernels->nonzero(node->k, input_position(&run->inputs[0], p),
+                                                run->index, run->scratch);
         run->kernels->gemv(run->listed, panel_width(node->n, panel), run->index, run->scratch,
                            node->panels + panel_offset(node->k, panel),
-                           node->bias + panel * PANEL_COLUMNS, y);
-        x += run->inputs[0].value->stride;
-        y += run->output->stride;
+                           node->bias + panel * PANEL_COLUMNS, y + p * run->output->stride);
+    }
+}
+
+static void dense_span(const struct op_run *run, struct op_span span, size_t panel)
+{
+    const struct node *node = run->node;
+    const struct op_input *x = &run->inputs[0];
+    const size_t first = panel * PANEL_COLUMNS, stride = run->output->stride;
+    for (size_t p = span.first, count; p < span.first + span.count; p += count) {
+        count = adjoining(x, span, p);
+        run->kernels->gemm(count, node->k, panel_width(node->n, panel), input_position(x, p),
+                           x->value->stride, node->panels + panel_offset(node->k, panel),
+                           node->bias + first, run->y + p * stride + first, stride);
     }
 }
 
@@ -152,13 +179,10 @@ void op_run_dense(struct op_run *run, size_t tile)
     size_t rows = dense_rows(run->output, run->rows);
     struct op_span span = op_row_span(rows, tile / panels);
     size_t width = panel_width(node->n, panel), first = panel * PANEL_COLUMNS;
-    size_t x_stride = run->inputs[0].value->stride, y_stride = run->output->stride;
     if (dense_skips(run, rows))
         dense_rows_skipping(run, span, panel);
     else
-        run->kernels->gemm(span.count, node->k, width, run->inputs[0].data + span.first * x_stride,
-                           x_stride, node->panels + panel_offset(node->k, panel),
-                           node->bias + first, run->y + span.first * y_stride + first, y_stride);
+        dense_span(run, span, panel);
     op_epilogue(run, span.first, span.count, first, width);
 }
 
@@ -171,11 +195,11 @@ size_t op_tiles_activation(const struct graph *graph, const struct node *node, s
 
 void op_run_activation(struct op_run *run, size_t tile)
 {
-    const struct value *x = run->inputs[0].value, *y = run->output;
+    const struct value *y = run->output;
     struct op_span span = op_row_span(run->rows * y->positions, tile);
     for (size_t p = span.first; p < span.first + span.count; p++) {
         float *to = run->y + p * y->stride;
-        memcpy(to, run->inputs[0].data + p * x->stride, y->channels * sizeof *to);
+        memcpy(to, input_position(&run->inputs[0], p), y->channels * sizeof *to);
         memset(to + y->channels, 0, (y->stride - y->channels) * sizeof *to);
     }
     for (size_t channel = 0; channel < y->stride; channel += PANEL_COLUMNS) {
@@ -194,10 +218,14 @@ size_t op_tiles_softmax(const struct graph *graph, const struct node *node, size
 
 void op_run_softmax(struct op_run *run, size_t tile)
 {
-    const struct value *x = run->inputs[0].value, *y = run->output;
+    const struct value *y = run->output;
+    const struct op_input *x = &run->inputs[0];
     struct op_span span = op_row_span(run->rows * y->positions, tile);
     const struct kernels *kernels = run->kernels;
-    (run->node->detail ? kernels->log_softmax : kernels->softmax)(
-        span.count, y->channels, run->inputs[0].data + span.first * x->stride, x->stride,
-        run->y + span.first * y->stride, y->stride);
+    for (size_t p = span.first, count; p < span.first + span.count; p += count) {
+        count = adjoining(x, span, p);
+        (run->node->detail ? kernels->log_softmax
+                           : kernels->softmax)(count, y->channels, input_position(x, p),
+                                               x->value->stride, run->y + p * y->stride, y->stride);
+    }
 }
