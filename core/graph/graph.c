@@ -45,10 +45,22 @@ struct value value_of(const char *name, const struct shape *shape, enum layout l
                           .channels = 1,
                           .producer = GRAPH_NODE_NONE};
     if (shape->rank > 0)
-        value.channels = shape->dims[layout == LAYOUT_PLAIN ? shape->rank - 1 : 0];
+        value.channels = shape->dims[value_channel_axis(&value)];
     value.positions = value.channels ? value.features / value.channels : 0;
     value.stride = panel_padded(value.channels);
     return value;
+}
+
+size_t value_channel_axis(const struct value *value)
+{
+    switch (value->layout) {
+    case LAYOUT_CHANNELS_LAST:
+        return 0;
+    case LAYOUT_IMAGES:
+        return 1;
+    default:
+        return value->shape.rank > 0 ? value->shape.rank - 1 : 0;
+    }
 }
 
 size_t value_row(const struct value *value)
@@ -59,7 +71,7 @@ size_t value_row(const struct value *value)
 void value_strides(const struct value *value, size_t strides[TENSOR_RANK_MAX])
 {
     const struct shape *shape = &value->shape;
-    size_t channel_axis = value->layout == LAYOUT_PLAIN ? shape->rank - 1 : 0;
+    const size_t channel_axis = value_channel_axis(value);
     size_t stride = value->stride;
     for (size_t i = shape->rank; i-- > 0;) {
         if (i == channel_axis) {
@@ -142,11 +154,11 @@ enum status graph_add_view(struct graph *graph, const char *name, uint32_t other
 }
 
 enum status graph_add_turned(struct graph *graph, const char *name, uint32_t other,
-                             const struct shape *shape, uint32_t *value, struct error *error)
+                             const struct shape *shape, enum layout layout, uint32_t *value,
+                             struct error *error)
 {
     const struct value *seen = &graph->values[other];
-    const bool plain = seen->layout == LAYOUT_PLAIN;
-    struct value made = value_of(name, shape, plain ? LAYOUT_CHANNELS_LAST : LAYOUT_PLAIN);
+    struct value made = value_of(name, shape, layout);
     made.stride = seen->stride;
     made.producer = seen->producer;
     made.constant = seen->constant;

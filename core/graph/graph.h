@@ -32,8 +32,10 @@ struct shape {
 };
 
 enum layout {
-    LAYOUT_PLAIN,        /* the last dimension is the channels, as ONNX orders it */
-    LAYOUT_CHANNELS_LAST /* the first dimension is the channels, stored last */
+    LAYOUT_PLAIN,         /* the last dimension is the channels, as ONNX orders it */
+    LAYOUT_CHANNELS_LAST, /* the first dimension is the channels, stored last */
+    LAYOUT_IMAGES,        /* the second dimension is, the first counts images */
+    LAYOUT_COUNT
 };
 
 struct value {
@@ -120,6 +122,9 @@ size_t shape_count(const struct shape *shape);
 /* A value of that shape as ops write it: its stride is channels rounded up to 16. */
 struct value value_of(const char *name, const struct shape *shape, enum layout layout);
 
+/* The dimension that is a value's channels; 0 for rank 0. */
+size_t value_channel_axis(const struct value *value);
+
 /* Floats of one row of a value, padding included. */
 size_t value_row(const struct value *value);
 
@@ -151,11 +156,11 @@ enum status graph_add_node(struct graph *graph, struct node node, const uint32_t
 enum status graph_add_view(struct graph *graph, const char *name, uint32_t other,
                            const struct shape *shape, uint32_t *value, struct error *error);
 
-/* The same for the other layout: a value [C, …, n] whose last axis is moved to the front, or one
- * stored channels last whose first axis is moved to the end, has the same memory, whatever its
- * padding. */
+/* The same with the dimensions in an order for which that layout has the same memory, whatever its
+ * padding: the channels are at another place among them, the others follow each other as before. */
 enum status graph_add_turned(struct graph *graph, const char *name, uint32_t other,
-                             const struct shape *shape, uint32_t *value, struct error *error);
+                             const struct shape *shape, enum layout layout, uint32_t *value,
+                             struct error *error);
 
 /* Declares value an output of the graph. */
 enum status graph_add_output(struct graph *graph, uint32_t value, struct error *error);

@@ -158,14 +158,12 @@ enum status onnx_import_graph(struct model *model, const Onnx__GraphProto *graph
                               struct error *error)
 {
     bool mixes;
-    if (import_as(model, graph, opset, false, &mixes, error) == STATUS_OK || !mixes)
+    import_as(model, graph, opset, false, &mixes, error);
+    if (error->status == STATUS_OK || !mixes || !onnx_inputs_fixed(graph))
         return error->status;
-    struct error second = *error;
     begin_again(model);
-    if (import_as(model, graph, opset, true, &mixes, &second) != STATUS_OK)
-        return error->status; /* the first sentence, which fits more files */
-    model->whole = true;
-    return error->status = STATUS_OK;
+    model->whole = import_as(model, graph, opset, true, &mixes, error) == STATUS_OK;
+    return error->status;
 }
 
 enum status onnx_import(struct model *model, const uint8_t *bytes, size_t count,

@@ -118,13 +118,13 @@ static bool is_unit_slope(const struct importer *importer, const struct tensor *
                           const struct value *value)
 {
     const size_t count = tensor_count(slope), rank = value->shape.rank;
+    const size_t hidden = importer_hidden(importer);
     if (slope->dtype != DTYPE_FLOAT32 || rank == 0)
         return false;
     if (count == 1)
-        return slope->rank <= rank + (importer->whole ? 0 : 1);
-    size_t unit_axis = value->layout == LAYOUT_PLAIN ? rank - 1 : 0;
-    size_t behind = rank - 1 - unit_axis;
-    return slope->rank > behind && slope->rank <= rank + 1 && count == value->channels &&
+        return slope->rank <= rank + hidden;
+    size_t behind = rank - 1 - value_channel_axis(value);
+    return slope->rank > behind && slope->rank <= rank + hidden && count == value->channels &&
            (size_t)slope->dims[slope->rank - 1 - behind] == count;
 }
 

@@ -79,23 +79,22 @@ static enum status fold(struct node *node, const struct affine *affine, const ch
 static struct node *foldable(struct importer *importer, const Onnx__NodeProto *proto, size_t i)
 {
     struct node *node = importer_linear_producer(importer, proto, i);
-    return node && !importer->whole && node->input_count == 1 ? node : NULL;
+    return node && node->input_count == 1 ? node : NULL;
 }
 
 /* Arithmetic */
 
-/* Whether a constant is one number for each of node's units, seen from a value of that shape. */
-static bool is_per_unit(const struct tensor *tensor, const struct value *value,
-                        const struct node *node)
+/* Whether a constant is one number for each of node's units, seen from the value it makes. */
+static bool is_per_unit(const struct importer *importer, const struct tensor *tensor,
+                        const struct value *value, const struct node *node)
 {
     size_t count = tensor_count(tensor), rank = value->shape.rank;
     if (tensor->dtype != DTYPE_FLOAT32 || (count != 1 && count != node->n))
         return false;
-    size_t unit_axis = value->layout == LAYOUT_PLAIN ? rank - 1 : 0; /* of a row, from the front */
-    size_t behind = rank - 1 - unit_axis;
+    size_t behind = rank - 1 - value_channel_axis(value);
     if (count == 1)
         return tensor->rank <= rank;
-    return tensor->rank > behind && tensor->rank <= rank + 1 &&
+    return tensor->rank > behind && tensor->rank <= rank + importer_hidden(importer) &&
            (size_t)tensor->dims[tensor->rank - 1 - behind] == count;
 }
 
@@ -129,7 +128,7 @@ enum status onnx_fuse_affine(struct importer *importer, const Onnx__NodeProto *p
     struct affine affine;
     *fused = false;
     if (!node || !c || !c->is_constant ||
-        !is_per_unit(&c->tensor, &importer->model->graph.values[x->value], node))
+        !is_per_unit(importer, &c->tensor, &importer->model->graph.values[x->value], node))
         return STATUS_OK;
     if (affine_init(importer, &affine, node->n, error) != STATUS_OK)
         return error->status;
@@ -199,15 +198,14 @@ static enum status check_batch_norm(const struct importer *importer, const Onnx_
     return STATUS_OK;
 }
 
-/* The producer whose units are the channels a normalisation sees. */
+/* The producer whose units are the channels a normalisation sees: axis 1 of the file. */
 static struct node *normalised(struct importer *importer, const Onnx__NodeProto *proto)
 {
     const struct graph *graph = &importer->model->graph;
     struct node *node = foldable(importer, proto, 0);
-    const struct shape *shape = node ? &graph->values[node->output].shape : NULL;
-    if (!node || node->n != shape->dims[0])
-        return NULL;
-    return node->op == OP_dense && shape->rank != 1 ? NULL : node;
+    bool fits =
+        node && value_channel_axis(&graph->values[node->output]) + importer_hidden(importer) == 1;
+    return fits ? node : NULL;
 }
 
 enum status import_batch_norm(struct importer *importer, const Onnx__NodeProto *proto,

@@ -8,11 +8,6 @@
 
 /* Broadcasting */
 
-static size_t hidden_axes(const struct importer *importer)
-{
-    return importer->whole ? 0 : 1;
-}
-
 /* Axes of input i in the file, the batch included. */
 static size_t file_rank(struct importer *importer, const Onnx__NodeProto *proto, size_t i)
 {
@@ -21,7 +16,7 @@ static size_t file_rank(struct importer *importer, const Onnx__NodeProto *proto,
         return 0;
     if (operand->is_constant)
         return operand->tensor.rank;
-    return importer->model->graph.values[operand->value].shape.rank + hidden_axes(importer);
+    return importer->model->graph.values[operand->value].shape.rank + importer_hidden(importer);
 }
 
 /* A constant as a value; whole numbers, such as an exponent may be, become floats. */
@@ -48,7 +43,7 @@ enum status arith_operand(struct importer *importer, const Onnx__NodeProto *prot
     const struct operand *operand = importer_operand(importer, proto, i);
     if (!operand)
         return error_set(error, STATUS_INVALID, "input %zu is missing", i);
-    const size_t own = file_rank(importer, proto, i), hidden = hidden_axes(importer);
+    const size_t own = file_rank(importer, proto, i), hidden = importer_hidden(importer);
     if (!operand->is_constant) {
         *value = operand->value;
         return own == rank || importer->whole ? STATUS_OK : importer_mixes(importer, error);
@@ -105,11 +100,11 @@ enum status arith_make(struct importer *importer, const char *name, int detail, 
     struct shape shape;
     if (broadcast(&a->shape, &b->shape, &shape, error) != STATUS_OK)
         return error->status;
-    bool last = (has_shape(a, &shape) && a->layout == LAYOUT_CHANNELS_LAST) ||
-                (has_shape(b, &shape) && b->layout == LAYOUT_CHANNELS_LAST);
+    enum layout layout = has_shape(a, &shape) ? a->layout : LAYOUT_PLAIN;
+    if (layout == LAYOUT_PLAIN && has_shape(b, &shape))
+        layout = b->layout;
     struct node node = {.op = OP_arithmetic, .name = name, .input_count = 2, .detail = detail};
-    return importer_make(importer, node, ab, &shape, last ? LAYOUT_CHANNELS_LAST : LAYOUT_PLAIN,
-                         value, error);
+    return importer_make(importer, node, ab, &shape, layout, value, error);
 }
 
 /* Two inputs */

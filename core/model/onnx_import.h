@@ -29,8 +29,6 @@ struct operand {
     size_t uses;          /* nodes and graph outputs that read it, under any of its names */
 };
 
-enum { LAYOUT_COUNT = LAYOUT_CHANNELS_LAST + 1 };
-
 struct importer {
     struct model *model;
     struct arena *scratch; /* for what only the import needs */
@@ -44,6 +42,12 @@ struct importer {
     bool whole;    /* the batch is an axis like the others */
     bool *mixes;   /* set when a node does something to the batch, for which whole is needed */
 };
+
+/* Axes in front of a tensor of the file that its value does not have: the batch. */
+static inline size_t importer_hidden(const struct importer *importer)
+{
+    return importer->whole ? 0 : 1;
+}
 
 /* Imports one node. */
 typedef enum status import_function(struct importer *importer, const Onnx__NodeProto *node,
@@ -145,7 +149,8 @@ enum status importer_constant_value(struct importer *importer, const struct tens
                                     const struct shape *shape, uint32_t *value,
                                     struct error *error);
 
-/* Input i as an image [channels, spatial…], channels last and padded; its shape. */
+/* Input i as an image, channels last and padded; its shape [channels, spatial…]. In a file imported
+ * whole the value is a row of such images. */
 enum status importer_image(struct importer *importer, const Onnx__NodeProto *node, size_t i,
                            uint32_t *value, struct shape *shape, struct error *error);
 

@@ -291,7 +291,8 @@ enum status import_conv(struct importer *importer, const Onnx__NodeProto *proto,
         onnx_attribute_int(proto, "group", 1, &groups, error) != STATUS_OK)
         return error->status;
     if (check_conv(&weight, &shape, groups, proto->input[1], error) != STATUS_OK ||
-        onnx_window(proto, &shape, weight.dims + 2, &node.window, error) != STATUS_OK)
+        onnx_window(proto, &shape, weight.dims + 2, &node.window, error) != STATUS_OK ||
+        onnx_window_stack(importer, x, &shape, &node.window, error) != STATUS_OK)
         return error->status;
     bool depthwise = (size_t)groups == shape.dims[0] && weight.dims[0] == groups && groups > 1;
     node.op = depthwise ? OP_depthwise : OP_conv;

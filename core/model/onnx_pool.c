@@ -40,7 +40,8 @@ enum status import_pool(struct importer *importer, const Onnx__NodeProto *proto,
     if (importer_image(importer, proto, 0, &x, &shape, error) != STATUS_OK ||
         onnx_attribute_int(proto, "count_include_pad", 0, &count_pad, error) != STATUS_OK ||
         read_kernel(proto, &shape, global, kernel, error) != STATUS_OK ||
-        onnx_window(proto, &shape, kernel, &node.window, error) != STATUS_OK)
+        onnx_window(proto, &shape, kernel, &node.window, error) != STATUS_OK ||
+        onnx_window_stack(importer, x, &shape, &node.window, error) != STATUS_OK)
         return error->status;
     node.k = window_taps(&node.window);
     node.n = shape.dims[0];

@@ -22,11 +22,35 @@ enum status import_initializers(struct importer *importer, struct error *error)
 
 /* Inputs */
 
-/* The batch that the dimension in front says: -1 when open. */
-static int64_t fixed_batch(const Onnx__TensorShapeProto__Dimension *dim)
+/* NULL when the input is no tensor. */
+static const Onnx__TypeProto__Tensor *tensor_type(const Onnx__ValueInfoProto *info)
 {
-    bool fixed = dim->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE;
-    return fixed && dim->dim_value > 0 ? dim->dim_value : -1;
+    bool tensor = info->type && info->type->value_case == ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE;
+    return tensor ? info->type->tensor_type : NULL;
+}
+
+static bool is_fixed(const Onnx__TensorShapeProto__Dimension *dim)
+{
+    return dim->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE;
+}
+
+/* -1 when the dimension is open. */
+static int64_t dimension(const Onnx__TensorShapeProto__Dimension *dim)
+{
+    return is_fixed(dim) && dim->dim_value > 0 ? dim->dim_value : -1;
+}
+
+bool onnx_inputs_fixed(const Onnx__GraphProto *graph)
+{
+    for (size_t i = 0; i < graph->n_input; i++) {
+        const Onnx__TypeProto__Tensor *type = tensor_type(graph->input[i]);
+        if (!type || !type->shape)
+            return false;
+        for (size_t d = 0; d < type->shape->n_dim; d++)
+            if (!is_fixed(type->shape->dim[d]))
+                return false;
+    }
+    return true;
 }
 
 static enum status read_dims(struct importer *importer, const Onnx__TensorShapeProto *shape,
@@ -41,12 +65,9 @@ static enum status read_dims(struct importer *importer, const Onnx__TensorShapeP
     if (port->rank == 0 && !importer->whole)
         return importer_mixes(importer, error);
     for (size_t i = 0; i < port->rank; i++) {
-        const Onnx__TensorShapeProto__Dimension *dim = shape->dim[i];
-        bool fixed = dim->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE;
-        port->dims[i] = dim->dim_value;
-        if (i == 0 && !importer->whole)
-            port->dims[i] = -1;
-        else if (!fixed || dim->dim_value < 1)
+        const bool batch = i == 0 && !importer->whole;
+        port->dims[i] = batch ? -1 : dimension(shape->dim[i]);
+        if (port->dims[i] == -1 && !batch)
             return error_set(error, STATUS_UNSUPPORTED,
                              "input \"%s\": dimension %zu must be fixed; only the batch may vary",
                              port->name, i);
@@ -59,7 +80,7 @@ static enum status read_batch(struct importer *importer, const Onnx__TensorShape
                               struct error *error)
 {
     bool first = importer->model->graph.input_count == 0;
-    int64_t batch = fixed_batch(shape->dim[0]);
+    int64_t batch = dimension(shape->dim[0]);
     if (!first && batch != importer->batch && batch != -1 && importer->batch != -1)
         return importer_mixes(importer, error);
     if (first || batch != -1)
@@ -71,10 +92,7 @@ static enum status read_batch(struct importer *importer, const Onnx__TensorShape
 static enum status read_shape(struct importer *importer, const Onnx__ValueInfoProto *info,
                               struct port *port, struct error *error)
 {
-    const Onnx__TypeProto__Tensor *type =
-        info->type && info->type->value_case == ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE
-            ? info->type->tensor_type
-            : NULL;
+    const Onnx__TypeProto__Tensor *type = tensor_type(info);
     if (!type || type->elem_type != ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT)
         return error_set(error, STATUS_UNSUPPORTED, "input \"%s\" must be a float32 tensor",
                          port->name);

@@ -9,6 +9,9 @@
 enum status import_initializers(struct importer *importer, struct error *error);
 enum status import_inputs(struct importer *importer, struct error *error);
 
+/* Whether every dimension of every input has its size, the batch included. */
+bool onnx_inputs_fixed(const Onnx__GraphProto *graph);
+
 /* Declares the outputs, in plain layout. */
 enum status import_outputs(struct importer *importer, struct error *error);
 

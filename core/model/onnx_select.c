@@ -56,7 +56,7 @@ static enum status concat_shape(const struct graph *graph, const uint32_t *input
                                 struct error *error)
 {
     *shape = graph->values[inputs[0]].shape;
-    *layout = LAYOUT_CHANNELS_LAST;
+    *layout = graph->values[inputs[0]].layout;
     shape->dims[axis] = 0;
     for (size_t i = 0; i < count; i++) {
         const struct value *value = &graph->values[inputs[i]];
@@ -66,7 +66,7 @@ static enum status concat_shape(const struct graph *graph, const uint32_t *input
         if (!fits)
             return error_set(error, STATUS_INVALID, "the shape of input %zu does not fit", i);
         shape->dims[axis] += value->shape.dims[axis];
-        if (value->layout != LAYOUT_CHANNELS_LAST)
+        if (value->layout != *layout)
             *layout = LAYOUT_PLAIN;
     }
     return STATUS_OK;

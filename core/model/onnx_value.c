@@ -90,7 +90,9 @@ struct node *importer_linear_producer(struct importer *importer, const Onnx__Nod
 
 static bool has_layout(const struct value *value, enum layout layout)
 {
-    return value->layout == layout || value->shape.rank < 2;
+    struct value other = *value;
+    other.layout = layout;
+    return value_channel_axis(&other) == value_channel_axis(value);
 }
 
 static enum status convert(struct importer *importer, uint32_t value, enum layout layout,
@@ -140,36 +142,25 @@ enum status importer_image(struct importer *importer, const Onnx__NodeProto *nod
     if (importer_value(importer, node, i, value, error) != STATUS_OK)
         return error->status;
     *shape = graph->values[*value].shape;
-    if (importer->whole) {
-        if (shape->rank < 2 || shape->dims[0] != 1)
-            return error_set(error, STATUS_UNSUPPORTED,
-                             "an image in a file whose nodes do something to the batch must come "
-                             "alone");
-        shape->rank--;
-        memmove(shape->dims, shape->dims + 1, shape->rank * sizeof *shape->dims);
-        if (importer_reshape(importer, *value, shape, value, error) != STATUS_OK)
-            return error->status;
-    }
-    if (shape->rank < 1)
+    if (shape->rank < (importer->whole ? 2 : 1))
         return error_set(error, STATUS_INVALID, "expected an input with channels");
-    return importer_padded(importer, *value, LAYOUT_CHANNELS_LAST, value, error);
+    if (!importer->whole)
+        return importer_padded(importer, *value, LAYOUT_CHANNELS_LAST, value, error);
+    shape->rank--;
+    memmove(shape->dims, shape->dims + 1, shape->rank * sizeof *shape->dims);
+    return importer_padded(importer, *value, LAYOUT_IMAGES, value, error);
 }
 
 enum status importer_add_image(struct importer *importer, const Onnx__NodeProto *proto,
                                struct node node, const uint32_t *inputs, const struct shape *shape,
                                struct error *error)
 {
-    uint32_t value;
-    struct shape all = {.rank = shape->rank + 1, .dims = {1}};
-    if (importer_make(importer, node, inputs, shape, LAYOUT_CHANNELS_LAST, &value, error) !=
-        STATUS_OK)
-        return error->status;
-    if (importer->whole) {
-        memcpy(all.dims + 1, shape->dims, shape->rank * sizeof *all.dims);
-        if (importer_reshape(importer, value, &all, &value, error) != STATUS_OK)
-            return error->status;
-    }
-    return importer_define_value(importer, proto, 0, value, error);
+    struct shape row = {.rank = shape->rank + 1};
+    if (!importer->whole)
+        return importer_add(importer, proto, node, inputs, shape, LAYOUT_CHANNELS_LAST, error);
+    row.dims[0] = importer->model->graph.values[inputs[0]].shape.dims[0];
+    memcpy(row.dims + 1, shape->dims, shape->rank * sizeof *row.dims);
+    return importer_add(importer, proto, node, inputs, &row, LAYOUT_IMAGES, error);
 }
 
 /* Shapes */
@@ -208,15 +199,22 @@ enum status importer_reshape(struct importer *importer, uint32_t value, const st
     return graph_add_view(graph, "view", value, shape, as, error);
 }
 
-/* Whether the axes in that order are the memory of value in its other layout. */
-static bool turns_layout(const struct value *value, const size_t *axes)
+/* Whether the axes of value in that order are its memory in some layout. */
+static bool turns_layout(const struct value *value, const size_t *axes, enum layout *layout)
 {
-    size_t rank = value->shape.rank;
-    bool turns = rank > 1;
-    for (size_t i = 0; i < rank; i++)
-        turns &=
-            axes[i] == (value->layout == LAYOUT_PLAIN ? (i + rank - 1) % rank : (i + 1) % rank);
-    return turns;
+    const size_t rank = value->shape.rank, channels = value_channel_axis(value);
+    size_t next = 0, at = 0;
+    for (size_t i = 0; i < rank; i++) {
+        next += next == channels;
+        if (axes[i] == channels)
+            at = i;
+        else if (axes[i] != next++)
+            return false;
+    }
+    *layout = at == 0 ? LAYOUT_CHANNELS_LAST : LAYOUT_IMAGES;
+    if (at + 1 == rank)
+        *layout = LAYOUT_PLAIN;
+    return rank > 1 && (at < 2 || at + 1 == rank);
 }
 
 enum status importer_transpose(struct importer *importer, uint32_t value, const size_t *axes,
@@ -227,8 +225,9 @@ enum status importer_transpose(struct importer *importer, uint32_t value, const 
     struct shape shape = {.rank = from->shape.rank};
     for (size_t i = 0; i < shape.rank; i++)
         shape.dims[i] = from->shape.dims[axes[i]];
-    if (turns_layout(from, axes))
-        return graph_add_turned(graph, "view", value, &shape, as, error);
+    enum layout layout;
+    if (turns_layout(from, axes, &layout))
+        return graph_add_turned(graph, "view", value, &shape, layout, as, error);
     struct value to = value_of("", &shape, LAYOUT_PLAIN);
     struct move move = move_same(&to, &to);
     size_t strides[TENSOR_RANK_MAX];

@@ -105,3 +105,19 @@ enum status onnx_window(const Onnx__NodeProto *node, struct shape *shape, const 
                          MODEL_FEATURES_MAX, window_taps(w));
     return STATUS_OK;
 }
+
+enum status onnx_window_stack(const struct importer *importer, uint32_t x,
+                              const struct shape *shape, struct window *window, struct error *error)
+{
+    const size_t images = importer->whole ? importer->model->graph.values[x].shape.dims[0] : 1;
+    if (images == 1)
+        return STATUS_OK;
+    if (shape->rank > GRAPH_SPATIAL_MAX)
+        return error_set(error, STATUS_UNSUPPORTED,
+                         "%zu images of %d dimensions in a file whose nodes do something to the "
+                         "batch; expected one, or fewer dimensions",
+                         images, GRAPH_SPATIAL_MAX);
+    const size_t axis = GRAPH_SPATIAL_MAX - shape->rank;
+    window->in[axis] = window->out[axis] = images;
+    return STATUS_OK;
+}
