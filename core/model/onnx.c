@@ -17,6 +17,11 @@ static bool known_domain(const char *domain)
     return !domain || !domain[0] || strcmp(domain, "ai.onnx") == 0;
 }
 
+bool onnx_is_standard(const Onnx__NodeProto *node)
+{
+    return known_domain(node->domain) && node->op_type;
+}
+
 const struct onnx_op *onnx_op_named(const char *op_type)
 {
     static const struct onnx_op ops[] = {
@@ -54,25 +59,46 @@ static enum status check_inputs(struct importer *importer, const Onnx__NodeProto
 static enum status import_node(struct importer *importer, const Onnx__NodeProto *node,
                                struct error *error)
 {
-    const struct onnx_op *op =
-        known_domain(node->domain) && node->op_type ? onnx_op_named(node->op_type) : NULL;
+    const struct onnx_op *op = onnx_is_standard(node) ? onnx_op_named(node->op_type) : NULL;
     if (!op)
         return error_set(error, STATUS_UNSUPPORTED, "the operator is not supported");
     if (check_inputs(importer, node, op->inputs, error) != STATUS_OK)
         return error->status;
-    return onnx_foldable(importer, node) ? onnx_fold(importer, node, error)
-                                         : op->import(importer, node, error);
+    return node->n_input > 0 && onnx_foldable(importer, node) ? onnx_fold(importer, node, error)
+                                                              : op->import(importer, node, error);
+}
+
+static enum status import_step(struct importer *importer, const struct step *step,
+                               struct error *error)
+{
+    if (!step->fused)
+        return import_node(importer, step->proto, error);
+    if (check_inputs(importer, step->proto, 1, error) != STATUS_OK)
+        return error->status;
+    return import_fused(importer, step, error);
+}
+
+/* Imports the steps that are left, or those of them that read constants alone. */
+static enum status import_steps(struct importer *importer, bool constants, struct error *error)
+{
+    for (size_t i = 0; i < importer->proto->n_node; i++) {
+        struct step *step = &importer->steps[i];
+        const Onnx__NodeProto *node = importer->proto->node[i];
+        if (!step->proto || (constants && !onnx_foldable(importer, node)))
+            continue;
+        if (import_step(importer, step, error) != STATUS_OK)
+            return error_prefix(error, "node %zu \"%s\" (%s)", i, node->name ? node->name : "",
+                                node->op_type ? node->op_type : "");
+        step->proto = NULL;
+    }
+    return STATUS_OK;
 }
 
 static enum status import_nodes(struct importer *importer, struct error *error)
 {
-    for (size_t i = 0; i < importer->proto->n_node; i++) {
-        const Onnx__NodeProto *node = importer->proto->node[i];
-        if (import_node(importer, node, error) != STATUS_OK)
-            return error_prefix(error, "node %zu \"%s\" (%s)", i, node->name ? node->name : "",
-                                node->op_type ? node->op_type : "");
-    }
-    return STATUS_OK;
+    if (import_steps(importer, true, error) != STATUS_OK || onnx_fuse(importer, error) != STATUS_OK)
+        return error->status;
+    return import_steps(importer, false, error);
 }
 
 /* The whole */

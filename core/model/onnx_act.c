@@ -25,13 +25,22 @@ static enum status read_bound(struct importer *importer, const Onnx__NodeProto *
     return STATUS_OK;
 }
 
+void onnx_set_clip(struct activation *activation, float low, float high)
+{
+    activation_named(activation, low == 0 && high == 6 ? "relu6" : "clip");
+    activation->parameters[0] = low;
+    activation->parameters[1] = high;
+}
+
 static enum status read_clip(struct importer *importer, const Onnx__NodeProto *proto,
                              struct activation *activation, struct error *error)
 {
-    float *bounds = activation->parameters;
-    if (read_bound(importer, proto, 1, -FLT_MAX, &bounds[0], error) != STATUS_OK)
+    float low, high;
+    if (read_bound(importer, proto, 1, -FLT_MAX, &low, error) != STATUS_OK ||
+        read_bound(importer, proto, 2, FLT_MAX, &high, error) != STATUS_OK)
         return error->status;
-    return read_bound(importer, proto, 2, FLT_MAX, &bounds[1], error);
+    onnx_set_clip(activation, low, high);
+    return STATUS_OK;
 }
 
 /* ONNX's Gelu says by an attribute which of two functions it is. */
@@ -47,8 +56,8 @@ static enum status read_gelu(const Onnx__NodeProto *proto, struct activation *ac
     return STATUS_OK;
 }
 
-static enum status read_activation(struct importer *importer, const Onnx__NodeProto *proto,
-                                   struct activation *activation, struct error *error)
+enum status onnx_activation(struct importer *importer, const Onnx__NodeProto *proto,
+                            struct activation *activation, struct error *error)
 {
     const struct activation_info *info = activation_info(activation->type);
     if (activation->type == ACTIVATION_clip)
@@ -223,7 +232,12 @@ enum status import_activation(struct importer *importer, const Onnx__NodeProto *
         return import_softmax(importer, proto, error);
     if (activation.type == ACTIVATION_prelu)
         return import_prelu(importer, proto, error);
-    if (read_activation(importer, proto, &activation, error) != STATUS_OK)
+    if (onnx_activation(importer, proto, &activation, error) != STATUS_OK)
         return error->status;
     return apply(importer, proto, &activation, error);
+}
+
+enum status import_fused(struct importer *importer, const struct step *step, struct error *error)
+{
+    return apply(importer, step->proto, step->fused, error);
 }

@@ -12,10 +12,10 @@ bool onnx_foldable(struct importer *importer, const Onnx__NodeProto *node)
 {
     for (size_t i = 0; i < node->n_input; i++) {
         const struct operand *operand = importer_operand(importer, node, i);
-        if (operand && !operand->is_constant)
+        if (node->input[i][0] && (!operand || !operand->is_constant))
             return false;
     }
-    return node->n_input > 0;
+    return true;
 }
 
 static enum status no_memory(struct error *error)

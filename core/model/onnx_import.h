@@ -1,8 +1,10 @@
 /* onnx_import: what the files of the ONNX reader share.
  *
- * The importer walks the nodes of the file in order. Each name stands for an operand: a constant
- * tensor, known now, or a value of the graph. Nodes whose inputs are all constant are computed at
- * once (onnx_fold.c); the others become nodes of the graph.
+ * Each name of the file stands for an operand: a constant tensor, known now, or a value of the
+ * graph. First come the nodes whose inputs are all constant, which are computed at once
+ * (onnx_fold.c); then the sub-graphs that are an activation written out become one step each
+ * (onnx_fuse.c); then the importer walks over what is left in the file's order and makes nodes of
+ * the graph of it, but for constants that only now turn out to be some, as shapes do.
  *
  * The first axis of every value is the batch and not part of its shape here. A file whose batch is
  * fixed, and whose nodes do something to that axis, is imported whole: then its values have all
@@ -27,6 +29,14 @@ struct operand {
     struct tensor tensor; /* of a constant */
     uint32_t value;       /* of the others */
     size_t uses;          /* nodes and graph outputs that read it, under any of its names */
+    struct step *maker;   /* NULL when no node makes it */
+};
+
+/* What is to be done with a node of the file. */
+struct step {
+    const Onnx__NodeProto *proto;   /* NULL: nothing, it is done or part of another step */
+    const struct activation *fused; /* what proto's one input goes through, whatever its operator
+                                       says; NULL: what the operator says */
 };
 
 struct importer {
@@ -36,6 +46,7 @@ struct importer {
     struct hsearch_data *names; /* name -> struct operand */
     struct operand *operands;
     size_t operand_count, operand_capacity;
+    struct step *steps;                  /* one for each node of the file */
     uint32_t (*converted)[LAYOUT_COUNT]; /* by value: the same in that layout, padded; 0 for none */
     int64_t opset;
     int64_t batch; /* the rows the file fixes the batch to, -1 when it leaves them open */
@@ -68,14 +79,31 @@ static inline bool onnx_is_op(const Onnx__NodeProto *node, const char *op_type)
     return strcmp(node->op_type, op_type) == 0;
 }
 
+/* Whether node's operator is one of ONNX's own. */
+bool onnx_is_standard(const Onnx__NodeProto *node);
+
 /* The importers */
 #define ONNX_OP(op, import, inputs) import_function import;
 #include "onnx_ops.def"
 #undef ONNX_OP
 import_function import_activation;
 
-/* Whether all inputs of node are constants, so that it is computed now; its outputs are constants
- * then. */
+/* Reads the numbers that *activation, which node's operator names, takes as parameters. It may
+ * become another: ONNX has two gelus under one name, and no relu6. */
+enum status onnx_activation(struct importer *importer, const Onnx__NodeProto *node,
+                            struct activation *activation, struct error *error);
+
+/* A clip to that range, called relu6 where it is one. */
+void onnx_set_clip(struct activation *activation, float low, float high);
+
+/* Imports a fused step. */
+enum status import_fused(struct importer *importer, const struct step *step, struct error *error);
+
+/* Turns each sub-graph that is an activation written out into one step (onnx_fuse.def lists them).
+ * Constants must be known, and no other step be done yet. Takes time in proportion to the steps. */
+enum status onnx_fuse(struct importer *importer, struct error *error);
+
+/* Whether all inputs of node are known constants, so that its outputs are constants too. */
 bool onnx_foldable(struct importer *importer, const Onnx__NodeProto *node);
 import_function onnx_fold;
 
@@ -99,6 +127,9 @@ enum status onnx_fold_room(struct importer *importer, struct tensor *result, voi
 /* Enters every name of the file and counts its uses. */
 enum status importer_open(struct importer *importer, struct error *error);
 void importer_close(struct importer *importer);
+
+/* The operand of a name of the file, defined or not. */
+struct operand *importer_named(struct importer *importer, const char *name);
 
 /* The operand of that name, NULL when nothing has defined it yet. */
 struct operand *importer_find(struct importer *importer, const char *name);

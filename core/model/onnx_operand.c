@@ -8,7 +8,7 @@
 /* Names in one file. */
 enum { IMPORT_NAMES_MAX = 1 << 20 };
 
-static struct operand *look_up(struct importer *importer, const char *name)
+struct operand *importer_named(struct importer *importer, const char *name)
 {
     ENTRY *found;
     if (!hsearch_r((ENTRY){.key = (char *)name}, FIND, &found, importer->names))
@@ -20,7 +20,7 @@ static struct operand *look_up(struct importer *importer, const char *name)
 static struct operand *intern(struct importer *importer, const char *name)
 {
     ENTRY *entry;
-    struct operand *slot = look_up(importer, name);
+    struct operand *slot = importer_named(importer, name);
     if (slot)
         return slot;
     if (importer->operand_count == importer->operand_capacity)
@@ -41,14 +41,16 @@ static size_t count_names(const Onnx__GraphProto *proto)
     return count;
 }
 
-/* Enters a name that something reads (uses 1) or makes (0). */
-static bool take(struct importer *importer, const char *name, size_t uses)
+/* Enters a name that something reads (uses 1) or makes (0; maker, when that is a node). */
+static bool take(struct importer *importer, const char *name, size_t uses, struct step *maker)
 {
     if (!name || !name[0])
         return true;
     struct operand *slot = intern(importer, name);
-    if (slot)
+    if (slot) {
         slot->uses += uses;
+        slot->maker = maker ? maker : slot->maker;
+    }
     return slot;
 }
 
@@ -57,17 +59,17 @@ static bool take_all(struct importer *importer)
     const Onnx__GraphProto *proto = importer->proto;
     bool fits = true;
     for (size_t i = 0; i < proto->n_initializer; i++)
-        fits &= take(importer, proto->initializer[i]->name, 0);
+        fits &= take(importer, proto->initializer[i]->name, 0, NULL);
     for (size_t i = 0; i < proto->n_input; i++)
-        fits &= take(importer, proto->input[i]->name, 0);
+        fits &= take(importer, proto->input[i]->name, 0, NULL);
     for (size_t i = 0; i < proto->n_output; i++)
-        fits &= take(importer, proto->output[i]->name, 1);
+        fits &= take(importer, proto->output[i]->name, 1, NULL);
     for (size_t i = 0; i < proto->n_node; i++) {
-        const Onnx__NodeProto *node = proto->node[i];
+        const Onnx__NodeProto *node = importer->steps[i].proto = proto->node[i];
         for (size_t j = 0; j < node->n_input; j++)
-            fits &= take(importer, node->input[j], 1);
+            fits &= take(importer, node->input[j], 1, NULL);
         for (size_t j = 0; j < node->n_output; j++)
-            fits &= take(importer, node->output[j], 0);
+            fits &= take(importer, node->output[j], 0, &importer->steps[i]);
     }
     return fits;
 }
@@ -80,7 +82,9 @@ enum status importer_open(struct importer *importer, struct error *error)
                          IMPORT_NAMES_MAX, names);
     importer->operand_capacity = names;
     importer->operands = arena_alloc(importer->scratch, names, sizeof *importer->operands);
-    if (!importer->operands || !hcreate_r(names * 2 + 1, importer->names))
+    importer->steps =
+        arena_alloc(importer->scratch, importer->proto->n_node, sizeof *importer->steps);
+    if (!importer->operands || !importer->steps || !hcreate_r(names * 2 + 1, importer->names))
         return error_set(error, STATUS_OUT_OF_MEMORY, "no memory left for the names");
     if (!take_all(importer)) {
         importer_close(importer);
@@ -96,7 +100,7 @@ void importer_close(struct importer *importer)
 
 struct operand *importer_find(struct importer *importer, const char *name)
 {
-    struct operand *operand = look_up(importer, name);
+    struct operand *operand = importer_named(importer, name);
     return operand && operand->defined ? operand : NULL;
 }
 
@@ -108,7 +112,7 @@ struct operand *importer_operand(struct importer *importer, const Onnx__NodeProt
 enum status importer_enter(struct importer *importer, const char *name, struct operand operand,
                            struct error *error)
 {
-    struct operand *slot = look_up(importer, name);
+    struct operand *slot = importer_named(importer, name);
     if (slot->defined)
         return error_set(error, STATUS_INVALID, "\"%s\" is defined twice", name);
     size_t others = operand.uses > 0 ? operand.uses - 1 : 0; /* but for the node that renames it */

@@ -1,0 +1,401 @@
+/* Finds the sub-graphs that are an activation written out, by the patterns of onnx_fuse.def, and
+ * makes one step of each: then it has statistics, can be configured, and is part of the layer that
+ * makes its input. The formula is computed once, by the kernel of the activation, and so more
+ * precisely than by the sub-graph, which rounds after every node; what ONNX says it is within what
+ * such roundings are worth.
+ *
+ * What the nodes inside compute must be read by nothing else, or it would be missed. Each node is
+ * the end of at most one sub-graph, and a pattern is small: time is in proportion to the nodes. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "onnx_import.h"
+
+enum { PARTS_MAX = 16, ARGUMENTS_MAX = 3 };
+
+/* Relative: exporters round constants to float once or twice, and a reciprocal once more, so that a
+ * constant may be some units in the last place away, here four to eight. */
+#define CONSTANT_TOLERANCE 0x1p-21
+
+/* What has been found while a pattern is compared with the nodes that end at one of them. */
+struct match {
+    struct importer *importer;
+    struct operand *x;
+    double numbers[ACTIVATION_PARAMETERS];
+    bool bound[ACTIVATION_PARAMETERS];
+    const struct tensor *slopes;
+    bool negative;                 /* the slopes are those with the other sign */
+    struct step *parts[PARTS_MAX]; /* the one at the end first */
+    size_t part_count;
+};
+
+/* Comparing: the functions below recurse as deep as the patterns of the table are. A comparison
+ * that fails leaves its findings behind; who tries another restores what was found before. */
+
+static bool bind_number(struct match *match, size_t i, double value)
+{
+    match->bound[i] = true;
+    match->numbers[i] = value;
+    return isfinite((float)value);
+}
+
+static bool match_number(struct match *match, const char *pattern, double value)
+{
+    if (pattern[0] == '-' && pattern[1] == 'a')
+        return bind_number(match, 0, -value);
+    switch (pattern[0]) {
+    case 'a':
+    case 'b':
+        return bind_number(match, pattern[0] == 'b', value);
+    case 'u':
+        return value > 0 && value < 1 && bind_number(match, 0, value);
+    case 'n':
+        return value <= 0;
+    default: {
+        const double wanted = strtod(pattern, NULL);
+        return fabs(value - wanted) <= CONSTANT_TOLERANCE * fabs(wanted);
+    }
+    }
+}
+
+/* Whether an operand is a constant that is one number, which does not add a dimension to what it is
+ * combined with: a value has at least the batch, unless that is an axis like the others. */
+static bool is_number(const struct match *match, const struct operand *operand, double *value)
+{
+    const struct tensor *tensor = &operand->tensor;
+    if (!operand->is_constant || tensor_count(tensor) != 1 ||
+        tensor->rank > (match->importer->whole ? 0 : 1))
+        return false;
+    *value = tensor->dtype == DTYPE_FLOAT32 ? (double)*(const float *)tensor->data
+                                            : (double)*(const int64_t *)tensor->data;
+    return true;
+}
+
+static bool bind_x(struct match *match, struct operand *operand)
+{
+    if (!match->x && !operand->is_constant)
+        match->x = operand;
+    return match->x == operand;
+}
+
+static bool bind_slopes(struct match *match, const struct operand *operand, bool negative)
+{
+    match->slopes = &operand->tensor;
+    match->negative = negative;
+    return operand->is_constant && operand->tensor.dtype == DTYPE_FLOAT32;
+}
+
+static bool match_step(struct match *match, const char *pattern, struct step *step);
+
+static bool is_call(const char *pattern)
+{
+    return pattern[strcspn(pattern, "(,|)}")] == '(';
+}
+
+static bool is_slopes(const char *pattern)
+{
+    return pattern[pattern[0] == '-'] == 's';
+}
+
+/* The end of the pattern that begins here. */
+static const char *pattern_end(const char *pattern)
+{
+    for (int depth = 0; *pattern; pattern++) {
+        if (depth == 0 && strchr(",|)}", *pattern))
+            break;
+        depth += *pattern == '(' || *pattern == '{';
+        depth -= *pattern == ')' || *pattern == '}';
+    }
+    return pattern;
+}
+
+static bool match_one(struct match *match, const char *pattern, const char *name)
+{
+    struct operand *operand = importer_named(match->importer, name);
+    double number;
+    if (!operand)
+        return false; /* an input that is left out */
+    if (is_call(pattern))
+        return !operand->defined && operand->maker && match_step(match, pattern, operand->maker);
+    if (pattern[0] == 'x')
+        return bind_x(match, operand);
+    if (is_slopes(pattern))
+        return bind_slopes(match, operand, pattern[0] == '-');
+    return is_number(match, operand, &number) && match_number(match, pattern, number);
+}
+
+/* Compares a pattern with what name stands for. */
+static bool match_value(struct match *match, const char *pattern, const char *name)
+{
+    const struct match before = *match;
+    if (pattern[0] != '{')
+        return match_one(match, pattern, name);
+    do {
+        if (match_value(match, ++pattern, name))
+            return true;
+        *match = before;
+        pattern = pattern_end(pattern);
+    } while (*pattern == '|');
+    return false;
+}
+
+/* A pattern "name(argument, …)". */
+struct call {
+    size_t name_length;
+    const char *arguments[ARGUMENTS_MAX];
+    size_t count;
+};
+
+static struct call read_call(const char *pattern)
+{
+    struct call call = {.name_length = strcspn(pattern, "(")};
+    for (const char *at = pattern + call.name_length; *at != ')'; at = pattern_end(at))
+        call.arguments[call.count++] = at += 1 + strspn(at + 1, " ");
+    return call;
+}
+
+static bool is_name(const struct call *call, const char *pattern, const char *name)
+{
+    return strlen(name) == call->name_length && strncmp(pattern, name, call->name_length) == 0;
+}
+
+/* The activation that a step is; false when it is none. */
+static bool step_activation(struct importer *importer, const struct step *step,
+                            struct activation *activation)
+{
+    struct error ignored;
+    if (step->fused)
+        *activation = *step->fused;
+    return step->fused ||
+           (activation_by_onnx_op(activation, step->proto->op_type) && step->proto->n_input > 0 &&
+            onnx_activation(importer, step->proto, activation, &ignored) == STATUS_OK);
+}
+
+static bool match_activation(struct match *match, const char *pattern, const struct call *call,
+                             const struct step *step)
+{
+    struct activation activation;
+    if (!step_activation(match->importer, step, &activation) ||
+        !is_name(call, pattern, activation_info(activation.type)->name) ||
+        !match_value(match, call->arguments[0], step->proto->input[0]))
+        return false;
+    for (size_t i = 1; i < call->count; i++)
+        if (!match_number(match, call->arguments[i], (double)activation.parameters[i - 1]))
+            return false;
+    return true;
+}
+
+static bool is_commutative(const char *op_type)
+{
+    static const char *const names[] = {"Add", "Mul", "Max", "Min"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (strcmp(names[i], op_type) == 0)
+            return true;
+    return false;
+}
+
+/* The arguments in their order, or the first two of them exchanged. */
+static bool match_inputs(struct match *match, const struct call *call, bool exchanged,
+                         const Onnx__NodeProto *node)
+{
+    for (size_t i = 0; i < call->count; i++)
+        if (!match_value(match, call->arguments[i], node->input[exchanged ? 1 - i : i]))
+            return false;
+    return true;
+}
+
+/* A product "Mul(p, number)" as a quotient. */
+static bool match_quotient(struct match *match, const struct call *call,
+                           const Onnx__NodeProto *node)
+{
+    const struct operand *divisor = importer_named(match->importer, node->input[1]);
+    const char *pattern = call->arguments[1];
+    double number;
+    return divisor && !is_call(pattern) && !is_slopes(pattern) && pattern[0] != 'x' &&
+           is_number(match, divisor, &number) && match_number(match, pattern, 1 / number) &&
+           match_value(match, call->arguments[0], node->input[0]);
+}
+
+static bool match_operator(struct match *match, const char *pattern, const struct call *call,
+                           const struct step *step)
+{
+    const Onnx__NodeProto *node = step->proto;
+    const struct match before = *match;
+    if (step->fused || !onnx_is_standard(node) || node->n_input != call->count)
+        return false;
+    if (strcmp(node->op_type, "Div") == 0 && is_name(call, pattern, "Mul"))
+        return match_quotient(match, call, node);
+    if (!is_name(call, pattern, node->op_type))
+        return false;
+    if (match_inputs(match, call, false, node))
+        return true;
+    *match = before;
+    return is_commutative(node->op_type) && match_inputs(match, call, true, node);
+}
+
+static bool add_part(struct match *match, struct step *step)
+{
+    for (size_t i = 0; i < match->part_count; i++)
+        if (match->parts[i] == step)
+            return true;
+    if (match->part_count == PARTS_MAX || step->proto->n_output != 1)
+        return false;
+    match->parts[match->part_count++] = step;
+    return true;
+}
+
+static bool match_step(struct match *match, const char *pattern, struct step *step)
+{
+    if (!step->proto || !onnx_is_standard(step->proto) || !add_part(match, step))
+        return false;
+    const struct call call = read_call(pattern);
+    return pattern[0] >= 'a' ? match_activation(match, pattern, &call, step)
+                             : match_operator(match, pattern, &call, step);
+}
+
+/* Replacing */
+
+/* How often the parts read a value. */
+static size_t reads(const struct match *match, const struct operand *operand)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < match->part_count; i++) {
+        const Onnx__NodeProto *node = match->parts[i]->proto;
+        for (size_t j = 0; j < node->n_input; j++)
+            count += importer_named(match->importer, node->input[j]) == operand;
+    }
+    return count;
+}
+
+static struct operand *part_output(const struct match *match, size_t i)
+{
+    return importer_named(match->importer, match->parts[i]->proto->output[0]);
+}
+
+/* Whether nobody else reads what the parts compute on the way. */
+static bool is_closed(const struct match *match)
+{
+    for (size_t i = 1; i < match->part_count; i++)
+        if (part_output(match, i)->uses != reads(match, part_output(match, i)))
+            return false;
+    return true;
+}
+
+/* The activation that a rule makes of what was found; false when there is none such. */
+static bool make_activation(const struct match *match, const char *text,
+                            struct activation *activation)
+{
+    struct error ignored;
+    if (activation_parse(activation, text, &ignored) != STATUS_OK)
+        return false;
+    for (size_t i = 0; i < ACTIVATION_PARAMETERS; i++)
+        if (match->bound[i])
+            activation->parameters[i] = (float)match->numbers[i];
+    const float *bounds = activation->parameters;
+    if (activation->type != ACTIVATION_clip)
+        return true;
+    onnx_set_clip(activation, bounds[0], bounds[1]);
+    return bounds[0] <= bounds[1]; /* else the order of Min and Max decides */
+}
+
+/* The name of the nodes' common scope where an exporter has named the last one after its operator:
+ * "/act/Mul_1" and "model/act/mul" are called "/act" and "model/act". */
+static char *scope_name(struct arena *arena, const Onnx__NodeProto *node)
+{
+    const char *name = node->name ? node->name : "", *last = strrchr(name, '/');
+    const size_t op = strlen(node->op_type);
+    const bool named = last && strncasecmp(last + 1, node->op_type, op) == 0 &&
+                       last[1 + op + strspn(last + 1 + op, "_0123456789")] == '\0';
+    return arena_text(arena, name, named ? (size_t)(last - name) : strlen(name));
+}
+
+/* Gives an operand, which is nobody's any more, the slopes that were found. */
+static bool define_slopes(const struct match *match, struct operand *operand)
+{
+    const size_t count = tensor_count(match->slopes);
+    const float *from = match->slopes->data;
+    float *slopes = arena_alloc(match->importer->scratch, count, sizeof *slopes);
+    if (!slopes)
+        return false;
+    for (size_t i = 0; i < count; i++)
+        slopes[i] = match->negative ? -from[i] : from[i];
+    operand->is_constant = true;
+    operand->tensor = *match->slopes;
+    operand->tensor.data = slopes;
+    return true;
+}
+
+/* What stands for a sub-graph. */
+struct replacement {
+    Onnx__NodeProto proto;
+    char *inputs[2];
+    struct activation activation;
+};
+
+/* Puts one step in the place of the last part, and nothing in that of the others. */
+static bool replace(const struct match *match, const struct activation *activation)
+{
+    struct arena *scratch = match->importer->scratch;
+    struct step *last = match->parts[0];
+    struct replacement *made = arena_alloc(scratch, 1, sizeof *made);
+    char *name = scope_name(scratch, last->proto);
+    if (!made || !name)
+        return false;
+    made->activation = *activation;
+    made->inputs[0] = (char *)match->x->name;
+    made->proto = *last->proto;
+    made->proto.name = name;
+    made->proto.op_type = (char *)activation_info(activation->type)->name;
+    made->proto.n_attribute = 0;
+    made->proto.input = made->inputs;
+    made->proto.n_input = 1;
+    if (match->slopes) { /* whether there is one for each unit shows when the shape is known */
+        struct operand *inner = part_output(match, 1);
+        if (!define_slopes(match, inner))
+            return false;
+        made->inputs[made->proto.n_input++] = (char *)inner->name;
+        made->proto.op_type = (char *)activation_info(activation->type)->onnx_op;
+    }
+    match->x->uses -= reads(match, match->x) - 1;
+    for (size_t i = 1; i < match->part_count; i++) {
+        part_output(match, i)->defined = true; /* so that nothing else can take that name */
+        match->parts[i]->proto = NULL;
+    }
+    last->proto = &made->proto;
+    last->fused = match->slopes ? NULL : &made->activation;
+    return true;
+}
+
+/* Makes a fused step of step and nodes before it; false when they are as none of the rules says. */
+static bool fuse_step(struct importer *importer, const struct step *step, struct error *error)
+{
+    static const struct {
+        const char *activation, *pattern;
+    } rules[] = {
+#define FUSE(activation, pattern) {activation, pattern},
+#include "onnx_fuse.def"
+#undef FUSE
+    };
+    for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {
+        struct match match = {.importer = importer};
+        struct activation activation;
+        if (!match_value(&match, rules[i].pattern, step->proto->output[0]) || !is_closed(&match) ||
+            !make_activation(&match, rules[i].activation, &activation))
+            continue;
+        if (!replace(&match, &activation))
+            error_set(error, STATUS_OUT_OF_MEMORY, "no memory left for the nodes");
+        return error->status == STATUS_OK;
+    }
+    return false;
+}
+
+enum status onnx_fuse(struct importer *importer, struct error *error)
+{
+    for (size_t i = 0; i < importer->proto->n_node; i++) {
+        const struct step *step = &importer->steps[i];
+        while (step->proto && step->proto->n_output == 1 && fuse_step(importer, step, error))
+            continue; /* what it is now may be part of a larger one that ends here as well */
+    }
+    return error->status;
+}
