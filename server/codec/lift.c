@@ -358,6 +358,26 @@ static enum status read_number(struct lift *lift, const char **at, const char *e
                       : bad_number(error, place);
 }
 
+static enum status begin_literal(struct lift *lift, char c, size_t at, struct error *error)
+{
+    lift->literal = c == 't' ? "rue" : "alse";
+    lift->literal_value = c == 't';
+    lift->mode = LIFT_LITERAL;
+    lift->arrays[lift->array_count - 1].literals = true;
+    return check_number(lift, at, error);
+}
+
+static enum status feed_literal(struct lift *lift, char c, size_t at, struct error *error)
+{
+    if (c != *lift->literal)
+        return error_set(error, STATUS_INVALID,
+                         "inputs: expected true or false, not cut short at byte %zu", at);
+    if (*++lift->literal)
+        return STATUS_OK;
+    lift->mode = LIFT_ARRAY;
+    return add_number(lift, lift->literal_value, at, error);
+}
+
 static enum status array_byte(struct lift *lift, char c, size_t at, struct error *error)
 {
     if (c == ']')
@@ -373,6 +393,8 @@ static enum status array_byte(struct lift *lift, char c, size_t at, struct error
         lift->need_value = false;
         return open_list(lift, at, error);
     }
+    if ((c == 't' || c == 'f') && parent_role(lift) == ROLE_ITEM)
+        return begin_literal(lift, c, at, error);
     return error_set(
         error, STATUS_INVALID, "inputs: row %zu: expected a number at byte %zu, found '%c'",
         lift->array_depth > 1 ? lift->lengths[0] : 0, at, c >= 0x20 && c < 0x7F ? c : '?');
@@ -439,6 +461,8 @@ enum status lift_feed(struct lift *lift, const char *bytes, size_t count, struct
             at++;
         else if (lift->mode == LIFT_OPENED)
             status = feed_opened(lift, *at, place, error);
+        else if (lift->mode == LIFT_LITERAL)
+            status = feed_literal(lift, *at++, place, error);
         else
             status = feed_envelope(lift, *at++, place, error);
     }
@@ -448,7 +472,7 @@ enum status lift_feed(struct lift *lift, const char *bytes, size_t count, struct
 
 enum status lift_finish(struct lift *lift, struct error *error)
 {
-    if (lift->mode == LIFT_ARRAY || lift->mode == LIFT_OPENED)
+    if (lift->mode == LIFT_ARRAY || lift->mode == LIFT_OPENED || lift->mode == LIFT_LITERAL)
         return fail(error, lift->offset, "the body ends inside an array");
     if (lift->envelope.failed || lift->token.failed)
         return error_set(error, STATUS_OUT_OF_MEMORY, "no memory left for the request");

@@ -7,7 +7,9 @@
  * always ours.
  *
  * Grammar inside a lifted array is checked here, everything else by jansson. Numbers are decimals
- * rounded to double, then to float32, as NumPy does; beyond float32's range is an error. */
+ * rounded to double, then to float32, as NumPy does; beyond float32's range is an error. At
+ * $.inputs[*].data true and false are lifted too, as 1 and 0: only there a datatype may allow them.
+ */
 #ifndef RELUD_LIFT_H
 #define RELUD_LIFT_H
 
@@ -29,9 +31,10 @@ struct lift_array {
     size_t odd_row, odd_count;    /* the first row with another count of numbers; 0 for none */
     bool ragged;       /* a list deeper than the rows has another length than the first */
     size_t ragged_row; /* … in this row */
+    bool literals;     /* there is a true or false among the numbers */
 };
 
-enum lift_mode { LIFT_ENVELOPE, LIFT_STRING, LIFT_OPENED, LIFT_ARRAY };
+enum lift_mode { LIFT_ENVELOPE, LIFT_STRING, LIFT_OPENED, LIFT_ARRAY, LIFT_LITERAL };
 
 struct lift {
     struct text envelope; /* owned; the JSON with integers for arrays */
@@ -52,7 +55,9 @@ struct lift {
     size_t lengths[TENSOR_RANK_MAX];
     bool leaf_known;
     size_t row_first;
-    struct text token; /* owned: a number cut by the end of a piece */
+    struct text token;   /* owned: a number cut by the end of a piece */
+    const char *literal; /* what is left of a true or false; static */
+    bool literal_value;
 };
 
 /* limit: how many numbers are kept; more are counted, not stored. */

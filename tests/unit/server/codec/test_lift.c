@@ -258,6 +258,36 @@ Test(lift, shapes)
     lift_free(&lift);
 }
 
+/* Cut anywhere, as expect_failure() does it too. */
+Test(lift, true_and_false_are_numbers_in_data_only)
+{
+    static const float values[] = {1, 0, 0, 1, 2};
+    for (size_t p = 0; p < LIFT_PIECES; p++) {
+        const char *body =
+            "{\"inputs\":[{\"data\":[true,false, false,[],true ,2]},{\"data\":[3]}]}";
+        struct lift lift;
+        struct error error;
+        cr_assert_eq(lift_body(&lift, body, strlen(body), lift_pieces[p], LIFT_LIMIT, &error),
+                     STATUS_INVALID);
+        lift_free(&lift);
+        body = "{\"inputs\":[{\"data\":[true,false, false\n,true ,2]},{\"data\":[3]}]}";
+        cr_assert_eq(lift_body(&lift, body, strlen(body), lift_pieces[p], LIFT_LIMIT, &error),
+                     STATUS_OK, "%s", error.message);
+        cr_assert(memcmp(lift.numbers, values, sizeof values) == 0);
+        cr_assert(lift.arrays[0].literals && !lift.arrays[1].literals);
+        lift_free(&lift);
+    }
+    expect_failure("{\"inputs\":[{\"data\":[trve]}]}", STATUS_INVALID, "not cut short at byte 22");
+    expect_failure("{\"inputs\":[{\"data\":[fals]}]}", STATUS_INVALID, "not cut short at byte 24");
+    expect_failure("{\"inputs\":[{\"data\":[truefalse]}]}", STATUS_INVALID, "expected a comma");
+    expect_failure("{\"inputs\":[{\"data\":[1true]}]}", STATUS_INVALID, "expected a comma");
+    expect_failure("{\"inputs\":[{\"data\":[[1],true]}]}", STATUS_INVALID, "expected a list");
+    expect_failure("{\"inputs\":[{\"data\":[tru", STATUS_INVALID, "ends inside an array");
+    expect_failure("{\"inputs\":[{\"data\":[t", STATUS_INVALID, "ends inside an array");
+    expect_failure("{\"inputs\":[true]}", STATUS_INVALID, "expected a number");
+    expect_failure("{\"inputs\":{\"a\":[true]}}", STATUS_INVALID, "expected a number");
+}
+
 Test(lift, documents_without_inputs_stay_as_they_are)
 {
     static const char *const bodies[] = {"",
