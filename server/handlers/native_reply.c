@@ -1,6 +1,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "codec/ranking.h"
 #include "native.h"
 
 /* Outputs */
@@ -43,16 +44,6 @@ static void write_outputs(struct text *text, const struct infer *infer)
     text_put(text, nonfinite ? ",\"nonfinite\":true" : "");
 }
 
-/* The index of the largest number that is not NaN, the first of several. */
-static size_t largest(const float *y, size_t count)
-{
-    size_t best = 0;
-    for (size_t i = 1; i < count; i++)
-        if (y[i] > y[best] || isnan(y[best]))
-            best = i;
-    return best;
-}
-
 /* The labels of the first output that has some. */
 static void write_labels(struct text *text, const struct infer *infer)
 {
@@ -64,8 +55,9 @@ static void write_labels(struct text *text, const struct infer *infer)
     const struct port *port = &infer->model->outputs[i];
     text_put(text, ",\"labels\":[");
     for (size_t r = 0; r < infer->job.rows; r++) {
-        const char *label =
-            port->labels[largest(infer->job.y[i] + r * port->features, port->features)];
+        size_t best;
+        ranking_best(infer->job.y[i] + r * port->features, port->features, 1, &best);
+        const char *label = port->labels[best];
         text_put(text, r ? "," : "");
         text_quote(text, label, strlen(label));
     }
