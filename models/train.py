@@ -202,11 +202,13 @@ def write_data(directory, pixels, labels):
 
 
 def write_examples(directory, rows):
-    """Requests for `POST /infer`: all rows, the first row, and the first row as raw float32."""
+    """Requests for `POST /infer`: all rows, the first row, and the first row as raw float32; and for v2."""
     directory.mkdir(exist_ok=True)
     for name, some in (("one", rows[:1]), ("seven", rows)):
         body = json.dumps({"inputs": some.astype(int).tolist()}, separators=(",", ":"))
         (directory / f"{name}.json").write_text(body + "\n")
+    tensor = {"name": "pixels", "shape": [1, SIZES[0]], "datatype": "FP32", "data": rows[0].astype(int).tolist()}
+    (directory / "one.v2.json").write_text(json.dumps({"inputs": [tensor]}, separators=(",", ":")) + "\n")
     (directory / "one.f32").write_bytes(rows[:1].astype("<f4").tobytes())
 
 

@@ -14,6 +14,7 @@
 #include "cpu.h"
 #include "log.h"
 #include "loop.h"
+#include "number.h"
 #include "routes.h"
 
 /* Memory of a connection for header and body pieces. libmicrohttpd clears it after every request:
@@ -54,6 +55,16 @@ static void add_header(struct MHD_Response *response, const char *name, const ch
     MHD_add_response_header(response, name, value);
 }
 
+/* 0 for no header. */
+static void add_number_header(struct MHD_Response *response, const char *name, size_t value)
+{
+    char digits[NUMBER_U64_CHARS + 1] = "";
+    if (value == 0)
+        return;
+    digits[number_write_u64(digits, value)] = '\0';
+    add_header(response, name, digits);
+}
+
 /* The reply stays in the exchange until the exchange is released, after the response. */
 static enum MHD_Result send_answer(struct exchange *exchange)
 {
@@ -65,11 +76,8 @@ static enum MHD_Result send_answer(struct exchange *exchange)
     add_header(response, "Content-Type", exchange->content_type);
     if (exchange->allow)
         add_header(response, "Allow", exchange->allow);
-    if (exchange->retry_after_s) {
-        char seconds[16];
-        snprintf(seconds, sizeof seconds, "%d", exchange->retry_after_s);
-        add_header(response, "Retry-After", seconds);
-    }
+    add_number_header(response, "Retry-After", (size_t)exchange->retry_after_s);
+    add_number_header(response, "Inference-Header-Content-Length", exchange->json_bytes);
     if (loop_draining(exchange->loop))
         add_header(response, "Connection", "close");
     enum MHD_Result result = MHD_queue_response(connection, (unsigned)exchange->status, response);
@@ -84,6 +92,7 @@ void exchange_answer(struct exchange *exchange, int status, const char *content_
     if (exchange->reply.failed) {
         text_free(&exchange->reply);
         exchange->status = MHD_HTTP_SERVICE_UNAVAILABLE;
+        exchange->json_bytes = 0;
     }
 }
 

@@ -34,6 +34,7 @@ struct exchange {
     const char *content_type;  /* of the answer; static */
     const char *allow;         /* header Allow, NULL for none; static */
     int retry_after_s;         /* header Retry-After, 0 for none */
+    size_t json_bytes;         /* header Inference-Header-Content-Length, 0 for none */
     uint64_t began_ns;         /* when the header was there */
     uint64_t body_bytes;       /* arrived so far */
     void *connection;          /* http's own */

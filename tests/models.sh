@@ -10,6 +10,6 @@ made=$(mktemp -d)
 trap 'rm -rf "$made"' EXIT
 /usr/bin/python3 models/train.py "$made"
 for file in digits/model.onnx digits/config.json digits/digits.csv digits/labels.csv digits/examples/one.json \
-    digits/examples/seven.json digits/examples/one.f32 digits-dying/model.onnx digits-dying/config.json; do
+    digits/examples/seven.json digits/examples/one.v2.json digits/examples/one.f32 digits-dying/model.onnx digits-dying/config.json; do
     cmp "models/$file" "$made/$file"
 done

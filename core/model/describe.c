@@ -5,7 +5,7 @@
 
 static void write_ports(struct text *text, const char *key, const struct port *ports, size_t count)
 {
-    text_format(text, ",\"%s\":[", key);
+    text_format(text, "\"%s\":[", key);
     for (size_t i = 0; i < count; i++) {
         text_put(text, i ? ",{\"name\":" : "{\"name\":");
         text_quote(text, ports[i].name, strlen(ports[i].name));
@@ -17,13 +17,19 @@ static void write_ports(struct text *text, const char *key, const struct port *p
     text_put(text, "]");
 }
 
+void describe_ports(struct text *text, const struct model *model)
+{
+    write_ports(text, "inputs", model->inputs, model->graph.input_count);
+    text_put(text, ",");
+    write_ports(text, "outputs", model->outputs, model->graph.output_count);
+}
+
 void describe_signature(struct text *text, const struct model *model)
 {
     text_put(text, "\"name\":");
     text_quote(text, model->name, strlen(model->name));
-    text_format(text, ",\"version\":\"%s\",\"digest\":\"%s\"", model->version, model->digest);
-    write_ports(text, "inputs", model->inputs, model->graph.input_count);
-    write_ports(text, "outputs", model->outputs, model->graph.output_count);
+    text_format(text, ",\"version\":\"%s\",\"digest\":\"%s\",", model->version, model->digest);
+    describe_ports(text, model);
 }
 
 void describe_layers(struct text *text, const struct model *model)

@@ -8,6 +8,9 @@
 /* "name":…,"version":…,"digest":…,"inputs":[…],"outputs":[…], without braces. */
 void describe_signature(struct text *text, const struct model *model);
 
+/* "inputs":[…],"outputs":[…], without braces. */
+void describe_ports(struct text *text, const struct model *model);
+
 /* "layers":[…]: every node with its kind, shape, activation and cost, without braces. */
 void describe_layers(struct text *text, const struct model *model);
 

@@ -9,12 +9,27 @@ struct generation *handlers_generation(struct exchange *exchange)
     struct generation *found = registry_find(registry, name, version);
     if (found)
         return found;
-    if (registry_find(registry, name, NULL))
+    if (version && registry_find(registry, name, NULL))
         exchange_refuse(exchange, 404, "unknown_model",
-                        "Request for unknown model: \"%s\" has no version \"%s\"",
+                        "Request for unknown model: '%s' version %s is not found",
                         name ? name : registry_find(registry, NULL, NULL)->model.name, version);
     else
         exchange_refuse(exchange, 404, "unknown_model",
-                        "Request for unknown model: there is no \"%s\"", name);
+                        "Request for unknown model: '%s' is not found", name);
     return NULL;
+}
+
+size_t handlers_row_limit(const struct exchange *exchange, const struct model *model)
+{
+    size_t limit = loop_server(exchange->loop)->options.max_batch_rows;
+    size_t own = model->max_batch_rows;
+    return own > 0 && own < limit ? own : limit;
+}
+
+bool handlers_ready(struct exchange *exchange)
+{
+    if (atomic_load(&loop_server(exchange->loop)->phase) == PHASE_READY)
+        return true;
+    exchange_refuse(exchange, 503, "draining", "the server is shutting down");
+    return false;
 }

@@ -10,4 +10,10 @@
  * one; NULL after refusing. It lives as long as the exchange. */
 struct generation *handlers_generation(struct exchange *exchange);
 
+/* Most rows that a request to model may have. */
+size_t handlers_row_limit(const struct exchange *exchange, const struct model *model);
+
+/* Whether the server takes new work; false after refusing. */
+bool handlers_ready(struct exchange *exchange);
+
 #endif

@@ -8,10 +8,8 @@ void handle_healthz(struct exchange *exchange)
 
 void handle_readyz(struct exchange *exchange)
 {
-    if (atomic_load(&loop_server(exchange->loop)->phase) != PHASE_READY) {
-        exchange_refuse(exchange, 503, "draining", "the server is shutting down");
+    if (!handlers_ready(exchange))
         return;
-    }
     text_put(&exchange->reply, "{\"ready\":true}");
     exchange_answer(exchange, 200, "application/json");
 }

@@ -50,19 +50,13 @@ static bool read_encoding(struct infer *infer)
     return false;
 }
 
-size_t infer_row_limit(const struct infer *infer)
-{
-    size_t limit = loop_server(infer->exchange->loop)->options.max_batch_rows;
-    size_t own = infer->model->max_batch_rows;
-    return own > 0 && own < limit ? own : limit;
-}
-
-size_t infer_number_limit(const struct infer *infer)
+/* Numbers in so many rows, all inputs together. */
+static size_t number_limit(const struct infer *infer)
 {
     size_t features = 0;
     for (size_t i = 0; i < infer->model->graph.input_count; i++)
         features += infer->model->inputs[i].features;
-    return infer_row_limit(infer) * features;
+    return handlers_row_limit(infer->exchange, infer->model) * features;
 }
 
 struct infer *infer_open(struct exchange *exchange, const struct infer_codec *codec, size_t size)
@@ -79,7 +73,7 @@ struct infer *infer_open(struct exchange *exchange, const struct infer_codec *co
     infer->exchange = exchange;
     infer->model = &generation->model;
     infer->job.generation = generation;
-    lift_init(&infer->lift, infer_number_limit(infer));
+    lift_init(&infer->lift, number_limit(infer));
     return check_content_type(exchange) && read_encoding(infer) ? infer : NULL;
 }
 
@@ -102,6 +96,15 @@ void infer_body(struct exchange *exchange, const char *bytes, size_t count)
         exchange_fail(exchange, &error);
 }
 
+enum status infer_check_rows(const struct infer *infer, struct error *error)
+{
+    size_t limit = handlers_row_limit(infer->exchange, infer->model);
+    if (infer->job.rows > limit)
+        return error_set(error, STATUS_TOO_LARGE, "expected at most %zu rows, found %zu", limit,
+                         infer->job.rows);
+    return STATUS_OK;
+}
+
 void infer_expect_raw(struct infer *infer)
 {
     const struct model *model = infer->model;
@@ -111,7 +114,7 @@ void infer_expect_raw(struct infer *infer)
                         "a model with %zu inputs takes JSON, not application/octet-stream",
                         model->graph.input_count);
     else if (binary_expect(&infer->binary, model->inputs[0].name, DATATYPE_FP32,
-                           infer_number_limit(infer), &error) != STATUS_OK)
+                           number_limit(infer), &error) != STATUS_OK)
         exchange_fail(infer->exchange, &error);
 }
 
@@ -126,7 +129,7 @@ enum status infer_decode_raw(struct infer *infer, struct error *error)
             (unsigned long long)row_bytes, port->features, (unsigned long long)bytes);
     infer->job.rows = (size_t)(bytes / row_bytes);
     infer->job.x[0] = infer->binary.numbers;
-    return STATUS_OK;
+    return infer_check_rows(infer, error);
 }
 
 enum status infer_parse(struct infer *infer, struct error *error)
@@ -141,6 +144,14 @@ enum status infer_parse(struct infer *infer, struct error *error)
         return error_set(error, STATUS_INVALID, "malformed JSON: %s", at.text);
     if (!json_is_object(infer->envelope))
         return error_set(error, STATUS_INVALID, "expected a JSON object with \"inputs\"");
+    return STATUS_OK;
+}
+
+enum status infer_check_id(const struct infer *infer, struct error *error)
+{
+    const json_t *id = json_object_get(infer->envelope, "id");
+    if (id && !json_is_string(id))
+        return error_set(error, STATUS_INVALID, "\"id\": expected a string");
     return STATUS_OK;
 }
 
@@ -159,14 +170,6 @@ enum status infer_read_stats(struct infer *infer, const json_t *value, struct er
 }
 
 /* The end: run and answer */
-
-static enum status check_rows(const struct infer *infer, struct error *error)
-{
-    if (infer->job.rows > infer_row_limit(infer))
-        return error_set(error, STATUS_TOO_LARGE, "expected at most %zu rows, found %zu",
-                         infer_row_limit(infer), infer->job.rows);
-    return STATUS_OK;
-}
 
 static size_t bitmap_words(const struct plan *plan)
 {
@@ -215,12 +218,28 @@ static void on_done(struct job *job)
     exchange_resume(infer->exchange);
 }
 
+/* The server's deadline, or the client's own where it comes earlier. */
+static uint64_t deadline_of(const struct infer *infer, uint64_t now_ns)
+{
+    const struct exchange *exchange = infer->exchange;
+    uint64_t longest_us = loop_server(exchange->loop)->options.request_timeout_ms * 1000u;
+    uint64_t latest_ns = now_ns + longest_us * 1000u;
+    uint64_t own_ns = exchange->began_ns + infer->timeout_us * 1000u;
+    bool is_earlier = infer->timeout_us > 0 && infer->timeout_us <= longest_us;
+    return is_earlier && own_ns < latest_ns ? own_ns : latest_ns;
+}
+
 static void submit(struct infer *infer)
 {
     struct exchange *exchange = infer->exchange;
-    uint64_t timeout_ms = loop_server(exchange->loop)->options.request_timeout_ms;
-    infer->job.deadline_ns = cpu_clock_ns() + timeout_ms * 1000000u;
+    uint64_t now_ns = cpu_clock_ns();
+    infer->job.deadline_ns = deadline_of(infer, now_ns);
     infer->job.done = on_done;
+    if (infer->job.deadline_ns <= now_ns) {
+        infer->job.outcome = JOB_EXPIRED;
+        finish(infer);
+        return;
+    }
     switch (loop_submit(exchange->loop, &infer->job)) {
     case SUBMIT_DONE:
         finish(infer);
@@ -239,7 +258,7 @@ void infer_end(struct exchange *exchange)
     struct error error;
     if ((infer->inflate.open && inflate_finish(&infer->inflate, &error) != STATUS_OK) ||
         infer->codec->decode(infer, &error) != STATUS_OK ||
-        check_rows(infer, &error) != STATUS_OK || allocate_results(infer, &error) != STATUS_OK)
+        allocate_results(infer, &error) != STATUS_OK)
         exchange_fail(exchange, &error);
     else
         submit(infer);

@@ -22,8 +22,7 @@ struct infer_codec {
     /* The next bytes of the body, decompressed. */
     enum status (*take)(struct infer *infer, const char *bytes, size_t count, struct error *error);
 
-    /* The body is complete: gives the job its rows and its inputs, which must not be touched before
-     * the rows are known to be at most infer_row_limit(). */
+    /* The body is complete: gives the job its rows, at most so many as may be, and its inputs. */
     enum status (*decode)(struct infer *infer, struct error *error);
 
     /* Writes the reply of the finished job into the exchange and answers it. */
@@ -49,9 +48,9 @@ struct infer {
  * bytes, zeroed, for the codec's own struct. NULL after refusing. */
 struct infer *infer_open(struct exchange *exchange, const struct infer_codec *codec, size_t size);
 
-/* Most rows a request may have; and the numbers in so many of them, all inputs together. */
-size_t infer_row_limit(const struct infer *infer);
-size_t infer_number_limit(const struct infer *infer);
+/* Refuses a job with more rows than a request may have. Numbers beyond so many rows were counted as
+ * they arrived, but not kept. */
+enum status infer_check_rows(const struct infer *infer, struct error *error);
 
 /* Whether a header's value (NULL for none) names that media type, whatever parameters follow. */
 bool infer_is_type(const char *value, const char *type);
@@ -63,6 +62,9 @@ enum status infer_decode_raw(struct infer *infer, struct error *error);
 
 /* Parses the finished lift's envelope into infer->envelope, which must be an object. */
 enum status infer_parse(struct infer *infer, struct error *error);
+
+/* Whether the envelope's "id" is a string or none. */
+enum status infer_check_id(const struct infer *infer, struct error *error);
 
 /* Reads the value of a "stats" setting. */
 enum status infer_read_stats(struct infer *infer, const json_t *value, struct error *error);

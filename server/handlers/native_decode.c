@@ -106,11 +106,9 @@ static enum status bind_inputs(struct infer *infer, struct error *error)
 
 static enum status read_settings(struct infer *infer, struct error *error)
 {
-    const json_t *id = json_object_get(infer->envelope, "id");
-    if (id && !json_is_string(id))
-        return error_set(error, STATUS_INVALID, "\"id\": expected a string");
     const json_t *stats = json_object_get(infer->envelope, "stats");
-    if (stats && infer_read_stats(infer, stats, error) != STATUS_OK)
+    if (infer_check_id(infer, error) != STATUS_OK ||
+        (stats && infer_read_stats(infer, stats, error) != STATUS_OK))
         return error->status;
     if (native_of(infer)->raw_reply)
         infer->stats = INFER_NONE; /* a raw reply has no room for them */
@@ -129,10 +127,8 @@ static bool is_bare(const struct text *envelope)
     return false;
 }
 
-enum status native_decode(struct infer *infer, struct error *error)
+static enum status decode_json(struct infer *infer, struct error *error)
 {
-    if (native_of(infer)->raw_body)
-        return infer_decode_raw(infer, error);
     if (lift_finish(&infer->lift, error) != STATUS_OK)
         return error->status;
     if (infer->model->graph.input_count == 1 && is_bare(&infer->lift.envelope))
@@ -140,4 +136,12 @@ enum status native_decode(struct infer *infer, struct error *error)
     if (infer_parse(infer, error) != STATUS_OK || read_settings(infer, error) != STATUS_OK)
         return error->status;
     return bind_inputs(infer, error);
+}
+
+enum status native_decode(struct infer *infer, struct error *error)
+{
+    if (native_of(infer)->raw_body)
+        return infer_decode_raw(infer, error);
+    enum status status = decode_json(infer, error);
+    return status == STATUS_OK ? infer_check_rows(infer, error) : status;
 }

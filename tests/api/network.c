@@ -7,7 +7,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "onnx_builder.h"
 #include "randoms.h"
 
 struct build {
@@ -58,17 +57,22 @@ static void add_chain(struct build *build, const struct chain *chain)
     onnx_output(&build->onnx, chain->output);
 }
 
+int network_pack(char path[NETWORK_PATH_BYTES], struct onnx_builder *builder)
+{
+    size_t size;
+    int descriptor = memfd_create("network", MFD_CLOEXEC);
+    const uint8_t *bytes = onnx_pack(builder, &size);
+    cr_assert(write(descriptor, bytes, size) == (ssize_t)size, "the network cannot be written");
+    onnx_close(builder);
+    snprintf(path, NETWORK_PATH_BYTES, "/proc/%d/fd/%d", (int)getpid(), descriptor);
+    return descriptor;
+}
+
 int network_file(char path[NETWORK_PATH_BYTES], const struct chain *chains, size_t count)
 {
     struct build build = {.random = {88172645463325252u}};
-    size_t size;
-    int descriptor = memfd_create("network", MFD_CLOEXEC);
     onnx_open(&build.onnx);
     for (size_t i = 0; i < count; i++)
         add_chain(&build, &chains[i]);
-    const uint8_t *bytes = onnx_pack(&build.onnx, &size);
-    cr_assert(write(descriptor, bytes, size) == (ssize_t)size, "the network cannot be written");
-    onnx_close(&build.onnx);
-    snprintf(path, NETWORK_PATH_BYTES, "/proc/%d/fd/%d", (int)getpid(), descriptor);
-    return descriptor;
+    return network_pack(path, &build.onnx);
 }

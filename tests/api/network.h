@@ -5,6 +5,8 @@
 
 #include <stddef.h>
 
+#include "onnx_builder.h"
+
 enum { CHAIN_WIDTHS_MAX = 8 };
 
 /* input -> dense + activation -> … -> dense -> output. */
@@ -19,5 +21,8 @@ struct chain {
  * fc2, … in the order of the chains. The same arguments give the same weights. */
 enum { NETWORK_PATH_BYTES = 64 };
 int network_file(char path[NETWORK_PATH_BYTES], const struct chain *chains, size_t count);
+
+/* The same of any model: packs the builder's and closes it. */
+int network_pack(char path[NETWORK_PATH_BYTES], struct onnx_builder *builder);
 
 #endif

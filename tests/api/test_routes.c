@@ -28,27 +28,53 @@ static bool allows(const char *allow, const char *method)
     return at && (at == allow || at[-1] == ' ') && strchr(", ", at[strlen(method)]);
 }
 
-static void try_method(const struct daemon *daemon, size_t route, const char *method)
+/* A path that fits the pattern: the digits, version 1, with or without the optional part. */
+static const char *path_of(const char *pattern, bool optional, char path[64])
 {
-    char what[64], allow[HEADER_BYTES];
+    char *at = path;
+    for (; *pattern; pattern++) {
+        if (*pattern == '[' && !optional)
+            pattern = strchr(pattern, ']');
+        else if (*pattern == '{')
+            at += sprintf(at, "%s", pattern[1] == 'm' ? "digits" : "1"), pattern += 2;
+        else if (*pattern != '[' && *pattern != ']')
+            *at++ = *pattern;
+    }
+    *at = '\0';
+    return path;
+}
+
+/* A good body for the path. */
+static const char *body_of(const char *path)
+{
+    static char tensors[512];
+    snprintf(tensors, sizeof tensors,
+             "{\"inputs\":[{\"name\":\"pixels\",\"shape\":[1,64],\"datatype\":\"FP32\","
+             "\"data\":[%s]}]}",
+             digits()->lines[0]);
+    return strncmp(path, "/v2/", 4) == 0 ? tensors : good_body();
+}
+
+static void try_method(const struct daemon *daemon, const char *path, const char *allowed,
+                       const char *method)
+{
+    char what[96], allow[HEADER_BYTES];
     struct reply reply;
-    bool with_body = strchr("P", method[0]) != NULL;
-    struct request request = {.method = method,
-                              .path = routes[route].path,
-                              .body = with_body ? good_body() : NULL,
-                              .body_count = with_body ? strlen(good_body()) : 0};
-    snprintf(what, sizeof what, "%s %s", method, routes[route].path);
+    const char *body = strchr("P", method[0]) ? body_of(path) : NULL;
+    struct request request = {
+        .method = method, .path = path, .body = body, .body_count = body ? strlen(body) : 0};
+    snprintf(what, sizeof what, "%s %s", method, path);
     client_once(daemon->port, &request, &reply);
     reply_header(&reply, "Allow", allow);
-    if (allows(routes[route].allow, method)) {
+    if (allows(allowed, method)) {
         expect_json(&reply, 200, what);
         cr_assert_str_empty(allow, "%s", what);
     } else if (strcmp(method, "HEAD") == 0) {
         expect_json(&reply, 405, what);
-        cr_assert_str_eq(allow, routes[route].allow, "%s", what);
+        cr_assert_str_eq(allow, allowed, "%s", what);
     } else {
         expect_error(&reply, 405, "method_not_allowed", method, what);
-        cr_assert_str_eq(allow, routes[route].allow, "%s", what);
+        cr_assert_str_eq(allow, allowed, "%s", what);
     }
     if (strcmp(method, "HEAD") == 0)
         cr_assert_eq(reply.body_count, 0, "%s", what);
@@ -59,18 +85,37 @@ static void try_method(const struct daemon *daemon, size_t route, const char *me
 Test(routes, answer_their_methods_and_refuse_the_others_with_allow)
 {
     struct daemon daemon;
+    char path[64];
     DAEMON_START(&daemon, DIGITS);
-    for (size_t route = 0; route < ROUTES; route++)
+    for (size_t i = 0; i < 2 * ROUTES; i++)
         for (size_t m = 0; m < sizeof methods / sizeof methods[0]; m++)
-            try_method(&daemon, route, methods[m]);
+            try_method(&daemon, path_of(routes[i / 2].path, i % 2, path), routes[i / 2].allow,
+                       methods[m]);
     daemon_stop(&daemon);
 }
 
 Test(routes, unknown_paths_are_404)
 {
-    static const char *const paths[] = {"/",        "/infer/",   "/Infer",        "//infer",
-                                        "/stats/x", "/healthz/", "/%2e%2e/stats", "/inferx",
-                                        "/infe",    "/v3"};
+    static const char *const paths[] = {"/",
+                                        "/infer/",
+                                        "/Infer",
+                                        "//infer",
+                                        "/stats/x",
+                                        "/healthz/",
+                                        "/%2e%2e/stats",
+                                        "/inferx",
+                                        "/infe",
+                                        "/v3",
+                                        "/v2/",
+                                        "/v2/models",
+                                        "/v2/models/",
+                                        "/v2/models/digits/",
+                                        "/v2/models/digits/x",
+                                        "/v2/models/digits/versions",
+                                        "/v2/models/digits/versions/",
+                                        "/v2/models/digits/versions/1/x",
+                                        "/v2/health",
+                                        "/v2/models//infer"};
     struct daemon daemon;
     DAEMON_START(&daemon, DIGITS);
     for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
@@ -132,7 +177,7 @@ Test(routes, unknown_models_and_versions_are_404)
         reply_free(&reply);
         snprintf(path, sizeof path, "/stats%s", queries[i]);
         client_get(daemon.port, path, &reply);
-        expect_error(&reply, 404, "unknown_model", "model", path);
+        expect_error(&reply, 404, "unknown_model", "Request for unknown model: '", path);
         reply_free(&reply);
         expect_alive(&daemon, path);
     }

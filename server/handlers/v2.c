@@ -1,0 +1,115 @@
+/* The Open Inference Protocol's questions about the server and its models. */
+#include <string.h>
+
+#include "handlers.h"
+#include "model/describe.h"
+
+static bool is_ready(const struct exchange *exchange)
+{
+    return atomic_load(&loop_server(exchange->loop)->phase) == PHASE_READY;
+}
+
+static void answer(struct exchange *exchange)
+{
+    exchange_answer(exchange, 200, "application/json");
+}
+
+/* The server */
+
+void handle_v2_server(struct exchange *exchange)
+{
+    text_put(&exchange->reply, "{\"name\":\"relud\",\"version\":\"" RELUD_VERSION
+                               "\",\"extensions\":[\"binary_tensor_data\",\"statistics\","
+                               "\"model_configuration\",\"classification\"]}");
+    answer(exchange);
+}
+
+void handle_v2_live(struct exchange *exchange)
+{
+    text_put(&exchange->reply, "{\"live\":true,\"ready\":");
+    text_put(&exchange->reply, is_ready(exchange) ? "true}" : "false}");
+    answer(exchange);
+}
+
+void handle_v2_ready(struct exchange *exchange)
+{
+    if (!handlers_ready(exchange))
+        return;
+    text_put(&exchange->reply, "{\"live\":true,\"ready\":true}");
+    answer(exchange);
+}
+
+/* A model */
+
+static void write_name(struct text *text, const struct model *model)
+{
+    text_put(text, "{\"name\":");
+    text_quote(text, model->name, strlen(model->name));
+}
+
+void handle_v2_model(struct exchange *exchange)
+{
+    const struct generation *generation = handlers_generation(exchange);
+    struct text *text = &exchange->reply;
+    if (!generation)
+        return;
+    write_name(text, &generation->model);
+    text_put(text, ",\"versions\":[");
+    text_quote(text, generation->model.version, strlen(generation->model.version));
+    text_put(text, "],\"platform\":\"relud\",");
+    describe_ports(text, &generation->model);
+    text_put(text, "}");
+    answer(exchange);
+}
+
+void handle_v2_model_ready(struct exchange *exchange)
+{
+    const struct generation *generation = handlers_generation(exchange);
+    if (!generation || !handlers_ready(exchange))
+        return;
+    write_name(&exchange->reply, &generation->model);
+    text_put(&exchange->reply, ",\"ready\":true}");
+    answer(exchange);
+}
+
+/* Configuration, in the words of Triton's ModelConfig */
+
+/* The dimensions leave the batch out. */
+static void write_tensors(struct text *text, const struct model *model, const struct port *ports,
+                          size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        text_put(text, i ? ",{\"name\":" : "{\"name\":");
+        text_quote(text, ports[i].name, strlen(ports[i].name));
+        text_put(text, ",\"data_type\":\"TYPE_FP32\",\"dims\":[");
+        size_t first = model->whole ? 0 : 1;
+        for (size_t d = first; d < ports[i].rank; d++) {
+            text_put(text, d > first ? "," : "");
+            text_u64(text, (uint64_t)ports[i].dims[d]);
+        }
+        text_put(text, "]}");
+    }
+}
+
+void handle_v2_config(struct exchange *exchange)
+{
+    const struct generation *generation = handlers_generation(exchange);
+    struct text *text = &exchange->reply;
+    if (!generation)
+        return;
+    const struct model *model = &generation->model;
+    write_name(text, model);
+    text_put(text, ",\"platform\":\"relud\",\"backend\":\"relud\","
+                   "\"version_policy\":{\"latest\":{\"num_versions\":1}},\"max_batch_size\":");
+    text_u64(text, model->whole ? 0 : handlers_row_limit(exchange, model));
+    text_put(text, ",\"input\":[");
+    write_tensors(text, model, model->inputs, model->graph.input_count);
+    text_put(text, "],\"output\":[");
+    write_tensors(text, model, model->outputs, model->graph.output_count);
+    text_put(text, "],\"dynamic_batching\":{},\"instance_group\":[{\"name\":");
+    text_quote(text, model->name, strlen(model->name));
+    text_put(text, ",\"kind\":\"KIND_CPU\",\"count\":");
+    text_u64(text, generation->seat_count);
+    text_put(text, "}]}");
+    answer(exchange);
+}
