@@ -65,14 +65,10 @@ static enum status add_directory(struct sources *sources, const char *directory,
         return error_set(error, STATUS_NOT_FOUND, "--model-dir %s: %s", directory, strerror(errno));
     enum status status = STATUS_OK;
     for (int i = 0; i < count; i++) {
-        char path[PATH_BYTES_MAX], file[PATH_BYTES_MAX + 16];
+        char path[PATH_BYTES_MAX];
         snprintf(path, sizeof path, "%s/%s", directory, entries[i]->d_name);
-        snprintf(file, sizeof file, "%s/model.onnx", path);
-        FILE *found = status == STATUS_OK ? fopen(file, "re") : NULL;
-        if (found) {
-            fclose(found);
+        if (status == STATUS_OK && model_in_directory(path))
             status = add_source(sources, path, NULL, 0, error);
-        }
         free(entries[i]);
     }
     free(entries);

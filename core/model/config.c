@@ -1,8 +1,9 @@
 #include "config.h"
 
-#include <jansson.h>
 #include <math.h>
 #include <string.h>
+
+#include "fields.h"
 
 enum { CONFIG_BATCH_ROWS_MAX = 1 << 20 };
 
@@ -124,23 +125,9 @@ static enum status apply_output(struct model *model, const char *name, json_t *j
 static enum status apply_activation(struct model *model, const char *layer, json_t *json,
                                     struct error *error)
 {
-    const char *type = json_string_value(json_object_get(json, "type"));
     struct activation activation;
-    if (!type || !activation_named(&activation, type))
-        return error_set(error, STATUS_INVALID, "activations: \"%s\": unknown type \"%s\"", layer,
-                         type ? type : "");
-    const char *key;
-    json_t *value;
-    json_object_foreach(json, key, value)
-    {
-        if (strcmp(key, "type") == 0)
-            continue;
-        if (!json_is_number(value))
-            return error_set(error, STATUS_INVALID, "activations: \"%s\": %s must be a number",
-                             layer, key);
-        if (activation_set(&activation, key, json_number_value(value), error) != STATUS_OK)
-            return error->status;
-    }
+    if (fields_activation(json, &activation, error) != STATUS_OK)
+        return error_prefix(error, "activations: \"%s\"", layer);
     return model_set_activation(model, layer, activation, error);
 }
 

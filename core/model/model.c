@@ -8,32 +8,66 @@
 
 #include "config.h"
 #include "file.h"
+#include "layers.h"
 #include "onnx.h"
 #include "panel.h"
 
 enum { PATH_BYTES_MAX = 4096, CONFIG_BYTES_MAX = 1 << 20 };
 
-/* Where a model's files are. */
+/* Where a model's files are; "" for those it does not have. */
 struct paths {
-    char network[PATH_BYTES_MAX];
-    char config[PATH_BYTES_MAX]; /* "" when the model is a single file */
+    char network[PATH_BYTES_MAX]; /* .onnx, or the weights of layers */
+    char layers[PATH_BYTES_MAX];  /* model.json */
+    char config[PATH_BYTES_MAX];
 };
+
+/* Writes the path of a file in a directory; whether there is such a file. */
+static bool find_file(char path[PATH_BYTES_MAX], const char *directory, const char *name)
+{
+    struct stat found;
+    snprintf(path, PATH_BYTES_MAX, "%s/%s", directory, name);
+    return stat(path, &found) == 0;
+}
+
+static enum status find_in_directory(struct paths *paths, const char *directory,
+                                     struct error *error)
+{
+    const bool onnx = find_file(paths->network, directory, "model.onnx");
+    const bool layers = find_file(paths->layers, directory, "model.json");
+    if (!onnx && !layers)
+        return error_set(error, STATUS_NOT_FOUND,
+                         "expected a file model.onnx or model.json in it, found none");
+    if (onnx && layers)
+        return error_set(error, STATUS_INVALID,
+                         "expected a file model.onnx or model.json in it, found both");
+    if (onnx)
+        paths->layers[0] = '\0';
+    else if (!find_file(paths->network, directory, "weights.safetensors"))
+        return error_set(error, STATUS_INVALID,
+                         "expected a file weights.safetensors beside model.json, found none");
+    find_file(paths->config, directory, "config.json");
+    return STATUS_OK;
+}
 
 static enum status find_files(struct paths *paths, const char *path, struct error *error)
 {
-    struct stat stat_buffer;
-    if (stat(path, &stat_buffer) != 0)
+    struct stat found;
+    paths->layers[0] = paths->config[0] = '\0';
+    if (stat(path, &found) != 0)
         return error_set(error, STATUS_NOT_FOUND, "%s", strerror(errno));
-    bool directory = S_ISDIR(stat_buffer.st_mode);
-    int length = snprintf(paths->network, PATH_BYTES_MAX, directory ? "%s/model.onnx" : "%s", path);
-    paths->config[0] = '\0';
-    if (directory)
-        snprintf(paths->config, PATH_BYTES_MAX, "%s/config.json", path);
-    if (length >= PATH_BYTES_MAX - 1)
+    if (strlen(path) > PATH_BYTES_MAX - sizeof "/weights.safetensors")
         return error_set(error, STATUS_TOO_LARGE, "the path is too long");
-    if (stat(paths->network, &stat_buffer) != 0)
-        return error_set(error, STATUS_NOT_FOUND, "expected a file model.onnx in it, found none");
+    if (S_ISDIR(found.st_mode))
+        return find_in_directory(paths, path, error);
+    snprintf(paths->network, PATH_BYTES_MAX, "%s", path);
     return STATUS_OK;
+}
+
+bool model_in_directory(const char *directory)
+{
+    struct paths paths;
+    struct error error;
+    return find_in_directory(&paths, directory, &error) != STATUS_NOT_FOUND;
 }
 
 void model_path_name(char name[MODEL_NAME_BYTES], const char *path)
@@ -106,17 +140,56 @@ static void write_digest(struct model *model, struct sha256_ctx *hash)
         text += sprintf(text, "%02x", digest[i]);
 }
 
-static enum status load_network(struct model *model, const char *path, struct sha256_ctx *hash,
-                                struct error *error)
+static enum status load_onnx(struct model *model, const char *path, struct sha256_ctx *hash,
+                             struct error *error)
 {
     struct file file;
-    enum status status = file_open(&file, path, MODEL_FILE_BYTES_MAX, error);
-    if (status != STATUS_OK)
-        return status;
+    if (file_open(&file, path, MODEL_FILE_BYTES_MAX, error) == STATUS_OK) {
+        sha256_update(hash, file.count, file.bytes);
+        onnx_import(model, file.bytes, file.count, error);
+        file_close(&file);
+    }
+    return error->status == STATUS_OK ? STATUS_OK : error_prefix(error, "%s", path);
+}
+
+/* Reads the description of a network whose weights have been read. */
+static enum status load_layers(struct model *model, const char *path,
+                               const struct safetensors *tensors, struct sha256_ctx *hash,
+                               struct error *error)
+{
+    struct file file;
+    if (file_open(&file, path, LAYERS_TEXT_BYTES_MAX, error) == STATUS_OK) {
+        sha256_update(hash, file.count, file.bytes);
+        layers_import(model, (const char *)file.bytes, file.count, tensors, error);
+        file_close(&file);
+    }
+    return error->status == STATUS_OK ? STATUS_OK : error_prefix(error, "%s", path);
+}
+
+static enum status load_tensors(struct model *model, const struct paths *paths,
+                                struct sha256_ctx *hash, struct error *error)
+{
+    struct file file;
+    struct arena arena;
+    struct safetensors tensors;
+    if (file_open(&file, paths->network, MODEL_MEMORY_BYTES_MAX, error) != STATUS_OK)
+        return error_prefix(error, "%s", paths->network);
+    arena_init(&arena, MODEL_MEMORY_BYTES_MAX);
     sha256_update(hash, file.count, file.bytes);
-    status = onnx_import(model, file.bytes, file.count, error);
+    if (safetensors_read(&tensors, &arena, file.bytes, file.count, error) == STATUS_OK)
+        load_layers(model, paths->layers, &tensors, hash, error);
+    else
+        error_prefix(error, "%s", paths->network);
+    arena_free(&arena);
     file_close(&file);
-    return status;
+    return error->status;
+}
+
+static enum status load_network(struct model *model, const struct paths *paths,
+                                struct sha256_ctx *hash, struct error *error)
+{
+    return paths->layers[0] ? load_tensors(model, paths, hash, error)
+                            : load_onnx(model, paths->network, hash, error);
 }
 
 /* config.json is optional: a missing one is no error. */
@@ -145,9 +218,8 @@ static enum status load(struct model *model, const char *path, const struct mode
     sha256_init(&hash);
     if (find_files(&paths, path, error) != STATUS_OK)
         return error_prefix(error, "%s", path);
-    if (load_network(model, paths.network, &hash, error) != STATUS_OK)
-        return error_prefix(error, "%s", paths.network);
-    if (load_config(model, paths.config, &hash, error) != STATUS_OK)
+    if (load_network(model, &paths, &hash, error) != STATUS_OK ||
+        load_config(model, paths.config, &hash, error) != STATUS_OK)
         return error->status;
     if (apply_overrides(model, options, error) != STATUS_OK)
         return error_prefix(error, "%s", path);

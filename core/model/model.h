@@ -1,7 +1,8 @@
 /* model: a network as it is served: graph, plan, signature, names.
  *
- * A model is read from PATH: an .onnx file, or a directory with model.onnx and, optionally,
- * config.json. Once open it never changes, so that any number of threads may read it. */
+ * A model is read from PATH: an .onnx file, or a directory with model.onnx, or with model.json and
+ * weights.safetensors (layers.h), and, optionally, config.json. Once open it never changes, so that
+ * any number of threads may read it. */
 #ifndef RELUD_MODEL_H
 #define RELUD_MODEL_H
 
@@ -59,6 +60,9 @@ struct model_options {
 
 /* The name of the model at path unless another is given: its last part, without ".onnx". */
 void model_path_name(char name[MODEL_NAME_BYTES], const char *path);
+
+/* Whether directory is one that holds a model, be it one that cannot be opened. */
+bool model_in_directory(const char *directory);
 
 /* Opens the model at path. On failure nothing is left open and the error's message names the file,
  * and the node or tensor at fault. */

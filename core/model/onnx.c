@@ -40,6 +40,15 @@ const struct onnx_op *onnx_op_named(const char *op_type)
     return &activations[activation.type == ACTIVATION_prelu];
 }
 
+/* NULL when relud has none such. */
+static const struct onnx_op *find_op(const struct importer *importer, const Onnx__NodeProto *node)
+{
+    static const struct onnx_op own = {"", import_own_activation, 1};
+    if (importer->layers && node->domain && strcmp(node->domain, ONNX_DOMAIN_RELUD) == 0)
+        return &own;
+    return onnx_is_standard(node) ? onnx_op_named(node->op_type) : NULL;
+}
+
 static enum status check_inputs(struct importer *importer, const Onnx__NodeProto *node,
                                 size_t needed, struct error *error)
 {
@@ -59,7 +68,7 @@ static enum status check_inputs(struct importer *importer, const Onnx__NodeProto
 static enum status import_node(struct importer *importer, const Onnx__NodeProto *node,
                                struct error *error)
 {
-    const struct onnx_op *op = onnx_is_standard(node) ? onnx_op_named(node->op_type) : NULL;
+    const struct onnx_op *op = find_op(importer, node);
     if (!op)
         return error_set(error, STATUS_UNSUPPORTED, "the operator is not supported");
     if (check_inputs(importer, node, op->inputs, error) != STATUS_OK)
@@ -78,6 +87,16 @@ static enum status import_step(struct importer *importer, const struct step *ste
     return import_fused(importer, step, error);
 }
 
+/* Says at which node, or layer, the import failed. */
+static enum status name_fault(const struct importer *importer, size_t i, struct error *error)
+{
+    const Onnx__NodeProto *node = importer->proto->node[i];
+    const char *name = node->name ? node->name : "";
+    if (importer->layers)
+        return error_prefix(error, "layer \"%s\"", name);
+    return error_prefix(error, "node %zu \"%s\" (%s)", i, name, node->op_type ? node->op_type : "");
+}
+
 /* Imports the steps that are left, or those of them that read constants alone. */
 static enum status import_steps(struct importer *importer, bool constants, struct error *error)
 {
@@ -87,8 +106,7 @@ static enum status import_steps(struct importer *importer, bool constants, struc
         if (!step->proto || (constants && !onnx_foldable(importer, node)))
             continue;
         if (import_step(importer, step, error) != STATUS_OK)
-            return error_prefix(error, "node %zu \"%s\" (%s)", i, node->name ? node->name : "",
-                                node->op_type ? node->op_type : "");
+            return name_fault(importer, i, error);
         step->proto = NULL;
     }
     return STATUS_OK;
@@ -150,16 +168,17 @@ static enum status import_graph(struct importer *importer, struct error *error)
 }
 
 /* One attempt, with the batch apart or as an axis like the others. */
-static enum status import_as(struct model *model, const Onnx__GraphProto *proto, int64_t opset,
-                             bool whole, bool *mixes, struct error *error)
+static enum status import_as(struct model *model, const struct onnx_graph *graph, bool whole,
+                             bool *mixes, struct error *error)
 {
     struct arena scratch;
     struct hsearch_data names = {0};
     struct importer importer = {.model = model,
                                 .scratch = &scratch,
-                                .proto = proto,
+                                .proto = graph->proto,
                                 .names = &names,
-                                .opset = opset,
+                                .opset = graph->opset,
+                                .layers = graph->layers,
                                 .batch = -1,
                                 .whole = whole,
                                 .mixes = mixes};
@@ -180,22 +199,22 @@ static void begin_again(struct model *model)
     memset(model->outputs, 0, sizeof model->outputs);
 }
 
-enum status onnx_import_graph(struct model *model, const Onnx__GraphProto *graph, int64_t opset,
+enum status onnx_import_graph(struct model *model, const struct onnx_graph *graph,
                               struct error *error)
 {
     bool mixes;
-    import_as(model, graph, opset, false, &mixes, error);
-    if (error->status == STATUS_OK || !mixes || !onnx_inputs_fixed(graph))
+    import_as(model, graph, false, &mixes, error);
+    if (error->status == STATUS_OK || !mixes || !onnx_inputs_fixed(graph->proto))
         return error->status;
     begin_again(model);
-    model->whole = import_as(model, graph, opset, true, &mixes, error) == STATUS_OK;
+    model->whole = import_as(model, graph, true, &mixes, error) == STATUS_OK;
     return error->status;
 }
 
 enum status onnx_import(struct model *model, const uint8_t *bytes, size_t count,
                         struct error *error)
 {
-    int64_t opset = 0;
+    struct onnx_graph graph = {.layers = false};
     error->status = STATUS_OK;
     if (wire_check(&onnx__model_proto__descriptor, bytes, count, error) != STATUS_OK)
         return error->status;
@@ -204,8 +223,10 @@ enum status onnx_import(struct model *model, const uint8_t *bytes, size_t count,
         return error_set(error, STATUS_INVALID, "expected an ONNX protobuf, found something else");
     if (!proto->graph)
         error_set(error, STATUS_INVALID, "the file holds no graph");
-    else if (check_opset(proto, &opset, error) == STATUS_OK)
-        onnx_import_graph(model, proto->graph, opset, error);
+    else if (check_opset(proto, &graph.opset, error) == STATUS_OK) {
+        graph.proto = proto->graph;
+        onnx_import_graph(model, &graph, error);
+    }
     onnx__model_proto__free_unpacked(proto, NULL);
     return error->status;
 }

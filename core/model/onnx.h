@@ -11,9 +11,20 @@
 enum status onnx_import(struct model *model, const uint8_t *bytes, size_t count,
                         struct error *error);
 
-/* The same of a graph that was read, or made, before; opset is the operator set its nodes mean. The
- * raw data of its initializers is read where it is; the graph may go afterwards. */
-enum status onnx_import_graph(struct model *model, const Onnx__GraphProto *graph, int64_t opset,
+/* The domain of activations that need not be ONNX operators, in a graph of layers: op_type is a
+ * name of activation.def, attributes are its parameters. */
+#define ONNX_DOMAIN_RELUD "relud"
+
+/* A graph that was read, or drawn up in memory. */
+struct onnx_graph {
+    const Onnx__GraphProto *proto;
+    int64_t opset; /* the operator set its nodes mean */
+    bool layers;   /* its nodes are model.json's layers, and are called so */
+};
+
+/* The same of such a graph. The raw data of its initializers is read where it is; the graph may go
+ * afterwards. */
+enum status onnx_import_graph(struct model *model, const struct onnx_graph *graph,
                               struct error *error);
 
 #endif

@@ -56,14 +56,11 @@ static enum status read_gelu(const Onnx__NodeProto *proto, struct activation *ac
     return STATUS_OK;
 }
 
-enum status onnx_activation(struct importer *importer, const Onnx__NodeProto *proto,
-                            struct activation *activation, struct error *error)
+/* The attributes that have the names of parameters. */
+static enum status read_parameters(const Onnx__NodeProto *proto, struct activation *activation,
+                                   struct error *error)
 {
     const struct activation_info *info = activation_info(activation->type);
-    if (activation->type == ACTIVATION_clip)
-        return read_clip(importer, proto, activation, error);
-    if (activation->type == ACTIVATION_gelu)
-        return read_gelu(proto, activation, error);
     for (size_t i = 0; i < ACTIVATION_PARAMETERS; i++) {
         float value;
         const char *name = info->parameters[i].name;
@@ -75,6 +72,16 @@ enum status onnx_activation(struct importer *importer, const Onnx__NodeProto *pr
             return error->status;
     }
     return STATUS_OK;
+}
+
+enum status onnx_activation(struct importer *importer, const Onnx__NodeProto *proto,
+                            struct activation *activation, struct error *error)
+{
+    if (activation->type == ACTIVATION_clip)
+        return read_clip(importer, proto, activation, error);
+    if (activation->type == ACTIVATION_gelu)
+        return read_gelu(proto, activation, error);
+    return read_parameters(proto, activation, error);
 }
 
 /* Makes activation that of the node which makes input 0, or a node of its own. */
@@ -240,4 +247,15 @@ enum status import_activation(struct importer *importer, const Onnx__NodeProto *
 enum status import_fused(struct importer *importer, const struct step *step, struct error *error)
 {
     return apply(importer, step->proto, step->fused, error);
+}
+
+enum status import_own_activation(struct importer *importer, const Onnx__NodeProto *proto,
+                                  struct error *error)
+{
+    struct activation activation;
+    if (!activation_named(&activation, proto->op_type))
+        return error_set(error, STATUS_UNSUPPORTED, "the activation is not supported");
+    if (read_parameters(proto, &activation, error) != STATUS_OK)
+        return error->status;
+    return apply(importer, proto, &activation, error);
 }

@@ -51,6 +51,7 @@ struct importer {
     int64_t opset;
     int64_t batch; /* the rows the file fixes the batch to, -1 when it leaves them open */
     bool whole;    /* the batch is an axis like the others */
+    bool layers;   /* drawn up by draft.c: the names of nodes are those of layers */
     bool *mixes;   /* set when a node does something to the batch, for which whole is needed */
 };
 
@@ -87,6 +88,7 @@ bool onnx_is_standard(const Onnx__NodeProto *node);
 #include "onnx_ops.def"
 #undef ONNX_OP
 import_function import_activation;
+import_function import_own_activation; /* of ONNX_DOMAIN_RELUD */
 
 /* Reads the numbers that *activation, which node's operator names, takes as parameters. It may
  * become another: ONNX has two gelus under one name, and no relu6. */

@@ -161,6 +161,8 @@ static size_t list_count(const Onnx__TensorProto *proto, enum list list)
 /* The numbers in the file, when they are there as they are wanted; NULL otherwise. */
 static const void *borrowed(const Onnx__TensorProto *proto)
 {
+    if (proto->has_raw_data && (uintptr_t)proto->raw_data.data % sizeof(int64_t) != 0)
+        return NULL;
     if (proto->data_type == ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT)
         return proto->has_raw_data ? (const void *)proto->raw_data.data : proto->float_data;
     if (proto->data_type == ONNX__TENSOR_PROTO__DATA_TYPE__INT64)

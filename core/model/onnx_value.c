@@ -298,6 +298,8 @@ const char *importer_layer_name(struct importer *importer, const Onnx__NodeProto
 {
     struct graph *graph = &importer->model->graph;
     char text[256];
+    if (importer->layers)
+        return arena_text(graph->arena, node->name, strlen(node->name));
     if (weight && weight->initializer && strncmp(weight->name, "onnx::", 6) != 0)
         return arena_text(graph->arena, weight->name, weight_name_length(weight->name));
     if (node->name && node->name[0])

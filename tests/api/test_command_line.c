@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "layers_net.h"
 #include "scene.h"
 
 static const char *const option_names[] = {
@@ -215,6 +216,26 @@ Test(command_line, model_dir_serves_every_model_in_it)
                          i ? "digits-dying" : "digits");
     json_decref(json);
     daemon_stop(&daemon);
+}
+
+/* The digits network as layers over a safetensors file, found by --model-dir: the same bits. */
+Test(command_line, a_directory_of_layers_and_weights_is_served)
+{
+    struct temporary model, repository;
+    struct daemon daemon;
+    char link[128];
+    float expected[SCORES], found[SCORES];
+    layers_write_digits(&model);
+    temporary_open(&repository);
+    snprintf(link, sizeof link, "%s/layered", repository.path);
+    cr_assert_eq(symlink(model.path, link), 0);
+    DAEMON_START(&daemon, "--model-dir", repository.path, DIGITS);
+    raw_scores(&daemon, "/infer?model=digits", 7, 1, expected);
+    raw_scores(&daemon, "/infer?model=layered", 7, 1, found);
+    cr_assert(same_bits(expected, found, SCORES));
+    daemon_stop(&daemon);
+    temporary_close(&repository);
+    temporary_close(&model);
 }
 
 Test(command_line, a_single_file_is_a_model_too)

@@ -166,6 +166,16 @@ Onnx__AttributeProto *onnx_float(struct onnx_builder *builder, Onnx__NodeProto *
     return attribute;
 }
 
+Onnx__AttributeProto *onnx_list(struct onnx_builder *builder, Onnx__NodeProto *node,
+                                const char *name, size_t count, const int64_t *values)
+{
+    Onnx__AttributeProto *attribute = add_attribute(builder, node, name);
+    attribute->n_ints = count;
+    attribute->ints = make(builder, count * sizeof *values);
+    memcpy(attribute->ints, values, count * sizeof *values);
+    return attribute;
+}
+
 Onnx__AttributeProto *onnx_value(struct onnx_builder *builder, Onnx__NodeProto *node,
                                  const char *name, Onnx__TensorProto *value)
 {

@@ -35,6 +35,8 @@ Onnx__AttributeProto *onnx_int_list(struct onnx_builder *builder, Onnx__NodeProt
                                     const char *name, size_t count, const int64_t *values);
 Onnx__AttributeProto *onnx_float(struct onnx_builder *builder, Onnx__NodeProto *node,
                                  const char *name, float value);
+Onnx__AttributeProto *onnx_list(struct onnx_builder *builder, Onnx__NodeProto *node,
+                                const char *name, size_t count, const int64_t *values);
 Onnx__AttributeProto *onnx_value(struct onnx_builder *builder, Onnx__NodeProto *node,
                                  const char *name, Onnx__TensorProto *value);
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "failing_malloc.h"
+#include "layers_net.h"
 #include "nets.h"
 #include "onnx_builder.h"
 #include "temporary.h"
@@ -29,6 +30,16 @@ static void open_model(struct model *model, const char *path, const struct model
 {
     struct error error;
     cr_assert(model_open(model, path, options, &error) == STATUS_OK, "%s", error.message);
+}
+
+static void expect_refused(const char *path, enum status status, const char *says)
+{
+    struct model model;
+    struct error error;
+    cr_assert(model_open(&model, path, &defaults, &error) == status, "%s: %s", path, error.message);
+    cr_assert(strstr(error.message, path) && strstr(error.message, says), "%s: %s", path,
+              error.message);
+    cr_assert(!model.arena.blocks, "nothing is left open");
 }
 
 static void expect_name(const char *path, const char *expected)
@@ -75,6 +86,57 @@ Test(model, is_a_directory_or_a_file)
     temporary_close(&directory);
 }
 
+/* A directory with those files, which need not be sound. */
+static void make_files(struct temporary *directory, const char *const *names, size_t count)
+{
+    temporary_open(directory);
+    for (size_t i = 0; i < count; i++)
+        temporary_write(directory, names[i], "{}", 2);
+}
+
+static void check_files(const char *const *names, size_t count, bool is_model, const char *says)
+{
+    struct temporary directory;
+    struct model model;
+    struct error error;
+    make_files(&directory, names, count);
+    cr_assert(model_in_directory(directory.path) == is_model, "%s", says);
+    cr_assert(model_open(&model, directory.path, &defaults, &error) != STATUS_OK);
+    cr_assert(strstr(error.message, directory.path) && strstr(error.message, says), "%s",
+              error.message);
+    temporary_close(&directory);
+}
+
+Test(model, a_directory_holds_one_network)
+{
+    static const char *const names[] = {"config.json", "weights.safetensors", "model.json",
+                                        "model.onnx"};
+    check_files(names, 2, false, "expected a file model.onnx or model.json in it, found none");
+    check_files(names + 2, 1, true, "a file weights.safetensors beside model.json, found none");
+    check_files(names + 2, 2, true, "a file model.onnx or model.json in it, found both");
+    check_files(names, 3, true, "weights.safetensors: expected a safetensors file, found 2 bytes");
+    check_files(names + 3, 1, true, "model.onnx: ");
+    cr_assert(!model_in_directory("README.md") && !model_in_directory("/nowhere"));
+}
+
+Test(model, layers_are_a_model_like_any_other)
+{
+    static const char config[] = "{\"stats\": \"counts\", \"activations\": {\"fc1\": \"tanh\"}}";
+    struct temporary directory;
+    struct model model;
+    layers_write_digits(&directory);
+    temporary_write(&directory, "config.json", config, sizeof config - 1);
+    open_model(&model, directory.path, &defaults);
+    cr_assert(model.level == STATS_counts);
+    cr_assert_str_eq(model.name, strrchr(directory.path, '/') + 1);
+    cr_assert(model.graph.nodes[0].activation.type == ACTIVATION_tanh);
+    cr_assert(model.graph.nodes[1].activation.type == ACTIVATION_relu);
+    model_close(&model);
+    temporary_write(&directory, "model.json", "{", 1);
+    expect_refused(directory.path, STATUS_INVALID, "model.json: line 1");
+    temporary_close(&directory);
+}
+
 Test(model, takes_name_and_level_from_its_options)
 {
     struct temporary directory;
@@ -87,16 +149,6 @@ Test(model, takes_name_and_level_from_its_options)
     cr_assert(model_weight_bytes(&model) == (5 * 16 + 4 * 16) * sizeof(float));
     model_close(&model);
     temporary_close(&directory);
-}
-
-static void expect_refused(const char *path, enum status status, const char *says)
-{
-    struct model model;
-    struct error error;
-    cr_assert(model_open(&model, path, &defaults, &error) == status, "%s: %s", path, error.message);
-    cr_assert(strstr(error.message, path) && strstr(error.message, says), "%s: %s", path,
-              error.message);
-    cr_assert(!model.arena.blocks, "nothing is left open");
 }
 
 Test(model, what_cannot_be_opened_is_named)
@@ -215,6 +267,30 @@ Test(model, the_digest_is_of_files_and_activations)
     temporary_write(&directory, "config.json", "{}", 2);
     digest_of(after, directory.path, "*", "relu");
     cr_assert(strcmp(before, after) != 0, "config.json is one of the files");
+    temporary_close(&directory);
+}
+
+/* Changes what a file says without making it unsound: a space more, another last number. */
+static void change(const struct temporary *directory, const char *name, bool append)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/%s", directory->path, name);
+    FILE *file = fopen(path, append ? "ab" : "r+b");
+    cr_assert(file && (append || fseek(file, -1, SEEK_END) == 0));
+    cr_assert(fputc(append ? ' ' : 0, file) != EOF && fclose(file) == 0);
+}
+
+Test(model, the_digest_is_of_layers_and_weights)
+{
+    struct temporary directory;
+    char digests[3][MODEL_DIGEST_BYTES];
+    layers_write_digits(&directory);
+    digest_of(digests[0], directory.path, "*", "relu");
+    change(&directory, "model.json", true);
+    digest_of(digests[1], directory.path, "*", "relu");
+    change(&directory, "weights.safetensors", false);
+    digest_of(digests[2], directory.path, "*", "relu");
+    cr_assert(strcmp(digests[0], digests[1]) != 0 && strcmp(digests[1], digests[2]) != 0);
     temporary_close(&directory);
 }
 

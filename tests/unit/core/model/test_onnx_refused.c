@@ -27,6 +27,13 @@ static void foreign_domain(struct onnx_builder *b)
     node(b, RELU)->domain = (char *)"com.microsoft";
 }
 
+/* relud's own, which model.json's layers alone become. */
+static void own_domain(struct onnx_builder *b)
+{
+    node(b, RELU)->domain = (char *)ONNX_DOMAIN_RELUD;
+    node(b, RELU)->op_type = (char *)"silu";
+}
+
 static void cycle(struct onnx_builder *b)
 {
     node(b, GEMM)->input[0] = (char *)"y";
@@ -269,6 +276,7 @@ static void reshape_to_floats(struct onnx_builder *b)
 static const struct refusal refusals[] = {
     {BREAK(unknown_operator), "node 1 \"stem/conv\" (Loop)|operator is not supported"},
     {BREAK(no_operator), "node 1|operator is not supported"},
+    {BREAK(own_domain), "node 1 \"\" (silu)|operator is not supported"},
     {BREAK(foreign_domain), "node 1 \"\" (Relu)|operator is not supported"},
     {BREAK(cycle), "node 0|\"y\" is made by no earlier node"},
     {BREAK(missing_initializer), "node 2|\"nowhere\" is made by no earlier node"},
