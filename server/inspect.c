@@ -59,6 +59,8 @@ static void print_model(const struct model *model)
     printf("model   %s version %s\ndigest  %s\n", model->name, model->version, model->digest);
     print_ports("input", model->inputs, model->graph.input_count);
     print_ports("output", model->outputs, model->graph.output_count);
+    if (model->whole)
+        printf("whole   the file fixes its batch and mixes it: a row is one run of the file\n");
     print_layers(&model->graph);
     printf(
         "\n%zu parameters, %zu bytes as packed; one row: %.4f MFLOPs, %zu bytes of memory, %zu of "

@@ -261,3 +261,22 @@ size_t model_weight_bytes(const struct model *model)
     }
     return bytes;
 }
+
+static bool same_dims(const int64_t *expected, const size_t *dims, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if ((size_t)expected[i] != dims[i])
+            return false;
+    return true;
+}
+
+size_t port_rows(const struct port *port, size_t rank, const size_t *dims)
+{
+    const bool whole = port->rank == 0 || port->dims[0] != -1;
+    if (whole && rank == port->rank)
+        return same_dims(port->dims, dims, rank);
+    const size_t hidden = whole ? 0 : 1; /* dimensions of the port that no row has */
+    bool fits = rank > 0 && rank - 1 + hidden == port->rank &&
+                same_dims(port->dims + hidden, dims + 1, rank - 1);
+    return fits ? dims[0] : 0;
+}

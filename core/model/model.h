@@ -58,6 +58,11 @@ struct model_options {
     size_t override_count;
 };
 
+/* How many rows a tensor of that shape holds for port: its first dimension, when the others are the
+ * port's. Of a whole model it may be the port's shape for one run, or have one dimension more for
+ * several. 0 when the shape is another. */
+size_t port_rows(const struct port *port, size_t rank, const size_t *dims);
+
 /* The name of the model at path unless another is given: its last part, without ".onnx". */
 void model_path_name(char name[MODEL_NAME_BYTES], const char *path);
 

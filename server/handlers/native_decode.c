@@ -10,37 +10,33 @@ static enum status wrong_row(const struct port *port, size_t row, size_t found, 
                      found, port->features);
 }
 
-/* A row nested to the model's shape must have that shape; a flat one is only counted. */
-static enum status check_nesting(const struct port *port, const struct lift_array *array,
+static enum status wrong_nesting(const struct port *port, const struct lift_array *array,
                                  struct error *error)
 {
-    if (array->depth == 2)
-        return STATUS_OK;
-    bool fits = array->depth == port->rank && !array->ragged;
-    for (size_t d = 1; d < array->depth && fits; d++)
-        fits = array->dims[d] == (size_t)port->dims[d];
-    if (fits)
-        return STATUS_OK;
     char text[DIMS_TEXT_BYTES];
     return error_set(
         error, STATUS_INVALID, "input \"%s\": row %zu is not nested as the model's shape %s",
         port->name, array->ragged ? array->ragged_row : 0, dims_text(text, port->dims, port->rank));
 }
 
-/* How many rows of port an array holds. */
+/* How many rows of port an array holds: they are nested to the model's shape, or flat. */
 static enum status count_rows(const struct port *port, const struct lift_array *array, size_t *rows,
                               struct error *error)
 {
+    const bool even = !array->ragged && array->odd_row == 0;
     if (array->count == 0 && array->dims[0] == 0)
         return error_set(error, STATUS_INVALID,
                          "input \"%s\": expected at least one row, found none", port->name);
+    *rows = even ? port_rows(port, array->depth, array->dims) : 0;
+    if (*rows > 0)
+        return STATUS_OK;
     *rows = array->depth == 1 ? 1 : array->dims[0];
     size_t first = array->depth == 1 ? array->count : array->row_count;
     if (first != port->features)
         return wrong_row(port, 0, first, error);
     if (array->odd_row > 0)
         return wrong_row(port, array->odd_row, array->odd_count, error);
-    return array->depth == 1 ? STATUS_OK : check_nesting(port, array, error);
+    return array->depth <= 2 ? STATUS_OK : wrong_nesting(port, array, error);
 }
 
 /* Input i is that array. */

@@ -345,3 +345,25 @@ Test(model, a_failing_malloc_is_an_error)
     model_close(&model);
     temporary_close(&directory);
 }
+
+Test(model, rows_of_a_shape)
+{
+    static const struct port open = {.rank = 3, .dims = {-1, 2, 3}};
+    static const struct port whole = {.rank = 2, .dims = {2, 3}};
+    static const struct port one = {.rank = 0};
+    static const struct {
+        const struct port *port;
+        size_t rank, dims[4], rows;
+    } cases[] = {
+        {&open, 3, {5, 2, 3}, 5},  {&open, 3, {5, 3, 2}, 0},
+        {&open, 2, {2, 3}, 0},     {&open, 4, {1, 5, 2, 3}, 0},
+        {&open, 0, {0}, 0},        {&whole, 2, {2, 3}, 1},
+        {&whole, 2, {3, 3}, 0},    {&whole, 2, {2, 2}, 0},
+        {&whole, 3, {4, 2, 3}, 4}, {&whole, 4, {1, 4, 2, 3}, 0},
+        {&whole, 1, {6}, 0},       {&one, 0, {0}, 1},
+        {&one, 1, {7}, 7},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        cr_assert(port_rows(cases[i].port, cases[i].rank, cases[i].dims) == cases[i].rows,
+                  "case %zu", i);
+}
