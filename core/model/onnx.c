@@ -52,10 +52,12 @@ static const struct onnx_op *find_op(const struct importer *importer, const Onnx
 static enum status check_inputs(struct importer *importer, const Onnx__NodeProto *node,
                                 size_t needed, struct error *error)
 {
+    if (node->n_input < needed)
+        return error_set(error, STATUS_INVALID, "expected at least %zu inputs, found %zu", needed,
+                         node->n_input);
     for (size_t i = 0; i < needed; i++)
-        if (i >= node->n_input || !node->input[i][0])
-            return error_set(error, STATUS_INVALID, "expected at least %zu inputs, found %zu",
-                             needed, i);
+        if (!node->input[i][0])
+            return error_set(error, STATUS_INVALID, "input %zu must not be left out", i);
     for (size_t i = 0; i < node->n_input; i++)
         if (node->input[i][0] && !importer_find(importer, node->input[i]))
             return error_set(error, STATUS_INVALID,
@@ -69,6 +71,11 @@ static enum status import_node(struct importer *importer, const Onnx__NodeProto 
                                struct error *error)
 {
     const struct onnx_op *op = find_op(importer, node);
+    if (!node->op_type)
+        return error_set(error, STATUS_INVALID, "the node names no operator");
+    if (!op && !known_domain(node->domain))
+        return error_set(error, STATUS_UNSUPPORTED,
+                         "operators of the domain \"%s\" are not supported", node->domain);
     if (!op)
         return error_set(error, STATUS_UNSUPPORTED, "the operator is not supported");
     if (check_inputs(importer, node, op->inputs, error) != STATUS_OK)

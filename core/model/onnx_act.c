@@ -176,8 +176,8 @@ static enum status softmax_axes(struct importer *importer, const Onnx__NodeProto
     if (onnx_attribute_int(proto, "axis", together ? 1 : -1, &axis, error) != STATUS_OK)
         return error->status;
     if (together && !importer->whole && axis == 1 && rank == 0)
-        return importer_mixes(importer, error);
-    if (importer_axis(importer, axis, rank, first, error) != STATUS_OK)
+        return importer_mixes(importer, error, "\"%s\" has no axis but the batch", proto->input[0]);
+    if (importer_axis(importer, proto->input[0], axis, rank, first, error) != STATUS_OK)
         return error->status;
     *end = together ? rank : *first + 1;
     return STATUS_OK;

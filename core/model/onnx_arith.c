@@ -46,12 +46,21 @@ enum status arith_operand(struct importer *importer, const Onnx__NodeProto *prot
     const size_t own = file_rank(importer, proto, i), hidden = importer_hidden(importer);
     if (!operand->is_constant) {
         *value = operand->value;
-        return own == rank || importer->whole ? STATUS_OK : importer_mixes(importer, error);
+        if (own == rank || importer->whole)
+            return STATUS_OK;
+        return importer_mixes(importer, error,
+                              "\"%s\" has %zu dimensions and another input %zu, so that its batch "
+                              "would not stay in front",
+                              proto->input[i], own, rank);
     }
     const struct tensor *tensor = &operand->tensor;
     const size_t drop = own == rank ? hidden : 0;
-    if (own > rank || (drop && own > 0 && tensor->dims[0] != 1))
-        return importer_mixes(importer, error);
+    if (own > rank || (drop && own > 0 && tensor->dims[0] != 1)) {
+        char text[DIMS_TEXT_BYTES];
+        return importer_mixes(importer, error,
+                              "the constant \"%s\" %s is not the same for each row of a batch",
+                              proto->input[i], dims_text(text, tensor->dims, tensor->rank));
+    }
     struct shape shape = {.rank = tensor->rank - (own > 0 ? drop : 0)};
     for (size_t axis = 0; axis < shape.rank; axis++)
         shape.dims[axis] = (size_t)tensor->dims[tensor->rank - shape.rank + axis];
@@ -70,6 +79,14 @@ size_t arith_rank(struct importer *importer, const Onnx__NodeProto *proto)
     return rank;
 }
 
+static char *shape_text(char text[DIMS_TEXT_BYTES], const struct shape *shape)
+{
+    int64_t dims[TENSOR_RANK_MAX];
+    for (size_t i = 0; i < shape->rank; i++)
+        dims[i] = (int64_t)shape->dims[i];
+    return dims_text(text, dims, shape->rank);
+}
+
 static enum status broadcast(const struct shape *a, const struct shape *b, struct shape *shape,
                              struct error *error)
 {
@@ -78,9 +95,13 @@ static enum status broadcast(const struct shape *a, const struct shape *b, struc
     *shape = *longer;
     for (size_t i = 0; i < other->rank; i++) {
         size_t *dim = &shape->dims[lead + i], with = other->dims[i];
-        if (*dim != with && *dim != 1 && with != 1)
+        if (*dim != with && *dim != 1 && with != 1) {
+            char first[DIMS_TEXT_BYTES], second[DIMS_TEXT_BYTES];
             return error_set(error, STATUS_INVALID,
-                             "the shapes do not fit: %zu and %zu along one axis", *dim, with);
+                             "the shapes do not fit: rows of %s and of %s, %zu and %zu along one "
+                             "axis",
+                             shape_text(first, a), shape_text(second, b), *dim, with);
+        }
         *dim = *dim == 1 ? with : *dim;
     }
     return STATUS_OK;
@@ -251,14 +272,19 @@ static enum status read_axes(struct importer *importer, const Onnx__NodeProto *p
         return error->status;
     for (size_t i = 0; i < list.count; i++) {
         size_t axis;
-        if (importer_axis(importer, list.numbers[i], rank, &axis, error) != STATUS_OK)
+        if (importer_axis(importer, proto->input[0], list.numbers[i], rank, &axis, error) !=
+            STATUS_OK)
             return error->status;
         *axes |= 1u << axis;
     }
     if (list.count > 0 || noop)
         return STATUS_OK;
     *axes = (1u << rank) - 1;
-    return importer->whole ? STATUS_OK : importer_mixes(importer, error);
+    if (importer->whole)
+        return STATUS_OK;
+    return importer_mixes(importer, error,
+                          "without axes, \"%s\" is reduced along its batch as well",
+                          proto->input[0]);
 }
 
 enum status import_reduce(struct importer *importer, const Onnx__NodeProto *proto,

@@ -1,4 +1,5 @@
 /* Arithmetic of constants that are whole numbers, as shapes are. */
+#include <inttypes.h>
 #include <string.h>
 
 #include "onnx_import.h"
@@ -45,6 +46,16 @@ static bool apply(const char *op, int64_t a, int64_t b, int64_t *y)
         return strcmp(op, "Div") == 0 && b == -1 && !__builtin_sub_overflow(0, a, y);
     *y = a / b;
     return true;
+}
+
+/* Why apply() refuses. */
+static enum status refuse(struct importer *importer, const char *op, int64_t a, int64_t b,
+                          struct error *error)
+{
+    if (a == ONNX_BATCH || b == ONNX_BATCH)
+        return importer_mixes(importer, error, "it computes with the size of the batch");
+    return error_set(error, STATUS_INVALID, "%s of %" PRId64 " and %" PRId64 " has no result", op,
+                     a, b);
 }
 
 /* The element of x that stands at place of the broadcast result. */
@@ -109,7 +120,7 @@ enum status onnx_fold_ints(struct importer *importer, const Onnx__NodeProto *nod
         if (where)
             y[i] = from[0] ? from[1] : from[2];
         else if (!apply(node->op_type, from[0], from[1], &y[i]))
-            return importer_mixes(importer, error);
+            return refuse(importer, node->op_type, from[0], from[1], error);
     }
     return onnx_fold_define(importer, node, &result, error);
 }
@@ -124,8 +135,9 @@ enum status onnx_fold_int(struct importer *importer, const Onnx__NodeProto *node
     void *data;
     if (onnx_fold_room(importer, &result, &data, error) != STATUS_OK)
         return error->status;
+    const int64_t *from = x->data;
     for (size_t i = 0; i < tensor_count(x); i++)
-        if (!apply(with_zero, 0, ((const int64_t *)x->data)[i], &((int64_t *)data)[i]))
-            return importer_mixes(importer, error);
+        if (!apply(with_zero, 0, from[i], &((int64_t *)data)[i]))
+            return refuse(importer, with_zero, 0, from[i], error);
     return onnx_fold_define(importer, node, &result, error);
 }

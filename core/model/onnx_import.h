@@ -163,13 +163,15 @@ struct ints {
 enum status importer_ints(struct importer *importer, const Onnx__NodeProto *node, size_t i,
                           const char *name, struct ints *ints, struct error *error);
 
-/* UNSUPPORTED: node does something to the batch. */
-enum status importer_mixes(struct importer *importer, struct error *error);
+/* UNSUPPORTED: a node does something to the batch, as the sentence's beginning says, which only a
+ * file that fixes the batch may do. */
+enum status importer_mixes(struct importer *importer, struct error *error, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
-/* An axis as the file counts them (negative ones from the end) as an axis of a value of that rank.
- * UNSUPPORTED when it is the batch. */
-enum status importer_axis(struct importer *importer, int64_t axis, size_t rank, size_t *of_row,
-                          struct error *error);
+/* An axis as the file counts them (negative ones from the end) as an axis of a value of that rank,
+ * which the file calls name. UNSUPPORTED when it is the batch. */
+enum status importer_axis(struct importer *importer, const char *name, int64_t axis, size_t rank,
+                          size_t *of_row, struct error *error);
 
 /* Values (onnx_value.c) */
 

@@ -120,8 +120,14 @@ static enum status add_matrix(struct importer *importer, const Onnx__NodeProto *
                               uint32_t x, struct error *error)
 {
     uint32_t c, scale;
-    if (!importer->whole)
-        return importer_mixes(importer, error);
+    const struct operand *bias = importer_operand(importer, proto, 2);
+    if (!importer->whole) {
+        char text[DIMS_TEXT_BYTES] = "";
+        if (bias->is_constant)
+            dims_text(text, bias->tensor.dims, bias->tensor.rank);
+        return importer_mixes(importer, error, "the bias \"%s\" %s is not one for all rows",
+                              proto->input[2], text);
+    }
     if (importer_value(importer, proto, 2, &c, error) != STATUS_OK ||
         arith_scalar(importer, beta, &scale, error) != STATUS_OK ||
         arith_make(importer, NULL, arithmetic_by_onnx_op("Mul"), (uint32_t[]){c, scale}, &c,
@@ -172,11 +178,10 @@ enum status import_gemm(struct importer *importer, const Onnx__NodeProto *proto,
         onnx_attribute_float(proto, "alpha", 1, &alpha, error) != STATUS_OK ||
         onnx_attribute_float(proto, "beta", 1, &beta, error) != STATUS_OK)
         return error->status;
-    if (trans_a && !importer->whole) {
-        *importer->mixes = true;
-        return error_set(error, STATUS_UNSUPPORTED,
-                         "transA would mix the rows of a batch; expected 0");
-    }
+    if (trans_a && !importer->whole)
+        return importer_mixes(importer, error,
+                              "transA exchanges the batch of \"%s\" with its columns",
+                              proto->input[0]);
     const struct operand *x = importer_operand(importer, proto, 0);
     if (trans_a &&
         (x->is_constant ? x->tensor.rank : importer->model->graph.values[x->value].shape.rank) != 2)

@@ -1,6 +1,8 @@
 /* Names of the file and what they stand for. */
 #include <inttypes.h>
 #include <search.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "onnx_import.h"
@@ -171,25 +173,31 @@ enum status importer_ints(struct importer *importer, const Onnx__NodeProto *node
     return STATUS_OK;
 }
 
-enum status importer_mixes(struct importer *importer, struct error *error)
+enum status importer_mixes(struct importer *importer, struct error *error, const char *format, ...)
 {
+    char what[ERROR_MESSAGE_BYTES];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(what, sizeof what, format, arguments);
+    va_end(arguments);
     *importer->mixes = true;
     return error_set(error, STATUS_UNSUPPORTED,
-                     "the node does something to the batch, which must stay as it is unless the "
-                     "file fixes it");
+                     "%s; keep the batch as dimension 0 of every value, or export the model "
+                     "with a fixed batch size",
+                     what);
 }
 
-enum status importer_axis(struct importer *importer, int64_t axis, size_t rank, size_t *of_row,
-                          struct error *error)
+enum status importer_axis(struct importer *importer, const char *name, int64_t axis, size_t rank,
+                          size_t *of_row, struct error *error)
 {
-    const int64_t hidden = importer->whole ? 0 : 1, all = (int64_t)rank + hidden;
+    const int64_t hidden = (int64_t)importer_hidden(importer), all = (int64_t)rank + hidden;
     if (axis < -all || axis >= all)
         return error_set(error, STATUS_INVALID,
                          "axis: expected %" PRId64 " to %" PRId64 ", found %" PRId64, -all, all - 1,
                          axis);
     axis += axis < 0 ? all : 0;
     if (axis < hidden)
-        return importer_mixes(importer, error);
+        return importer_mixes(importer, error, "axis 0 of \"%s\" is the batch", name);
     *of_row = (size_t)(axis - hidden);
     return STATUS_OK;
 }

@@ -57,13 +57,18 @@ static enum status read_dims(struct importer *importer, const Onnx__TensorShapeP
                              struct port *port, struct error *error)
 {
     port->rank = shape ? shape->n_dim : 0;
-    if (!shape || port->rank > TENSOR_RANK_MAX)
-        return error_set(
-            error, STATUS_UNSUPPORTED,
-            "input \"%s\": expected a shape of 1 to %d dimensions, found %zu dimensions",
-            port->name, TENSOR_RANK_MAX, port->rank);
+    if (!shape)
+        return error_set(error, STATUS_UNSUPPORTED,
+                         "input \"%s\": expected a shape, whose first dimension may be open, found "
+                         "none",
+                         port->name);
+    if (port->rank > TENSOR_RANK_MAX)
+        return error_set(error, STATUS_UNSUPPORTED,
+                         "input \"%s\": expected at most %d dimensions, found %zu", port->name,
+                         TENSOR_RANK_MAX, port->rank);
     if (port->rank == 0 && !importer->whole)
-        return importer_mixes(importer, error);
+        return importer_mixes(importer, error, "input \"%s\" has no dimension for a batch",
+                              port->name);
     for (size_t i = 0; i < port->rank; i++) {
         const bool batch = i == 0 && !importer->whole;
         port->dims[i] = batch ? -1 : dimension(shape->dim[i]);
@@ -77,12 +82,15 @@ static enum status read_dims(struct importer *importer, const Onnx__TensorShapeP
 
 /* Several inputs that fix different batches have none in common. */
 static enum status read_batch(struct importer *importer, const Onnx__TensorShapeProto *shape,
-                              struct error *error)
+                              const char *name, struct error *error)
 {
     bool first = importer->model->graph.input_count == 0;
     int64_t batch = dimension(shape->dim[0]);
     if (!first && batch != importer->batch && batch != -1 && importer->batch != -1)
-        return importer_mixes(importer, error);
+        return importer_mixes(importer, error,
+                              "input \"%s\" fixes its first dimension to %" PRId64
+                              ", an input before it to %" PRId64,
+                              name, batch, importer->batch);
     if (first || batch != -1)
         importer->batch = batch;
     return STATUS_OK;
@@ -93,11 +101,15 @@ static enum status read_shape(struct importer *importer, const Onnx__ValueInfoPr
                               struct port *port, struct error *error)
 {
     const Onnx__TypeProto__Tensor *type = tensor_type(info);
-    if (!type || type->elem_type != ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT)
-        return error_set(error, STATUS_UNSUPPORTED, "input \"%s\" must be a float32 tensor",
-                         port->name);
+    if (!type)
+        return error_set(error, STATUS_UNSUPPORTED,
+                         "input \"%s\" must be a float32 tensor, found none", port->name);
+    if (type->elem_type != ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT)
+        return error_set(error, STATUS_UNSUPPORTED,
+                         "input \"%s\" must be a float32 tensor, found ONNX data type %" PRId32,
+                         port->name, type->elem_type);
     if (read_dims(importer, type->shape, port, error) != STATUS_OK ||
-        (!importer->whole && read_batch(importer, type->shape, error) != STATUS_OK))
+        (!importer->whole && read_batch(importer, type->shape, port->name, error) != STATUS_OK))
         return error->status;
     const size_t first = importer->whole ? 0 : 1;
     if (!dims_count(port->dims + first, port->rank - first, &port->features) ||
@@ -155,17 +167,14 @@ enum status import_inputs(struct importer *importer, struct error *error)
 /* Inside, booleans are floats; outside, they would be taken for something else. */
 static enum status check_output_type(const Onnx__ValueInfoProto *info, struct error *error)
 {
-    const Onnx__TypeProto__Tensor *type =
-        info->type && info->type->value_case == ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE
-            ? info->type->tensor_type
-            : NULL;
+    const Onnx__TypeProto__Tensor *type = tensor_type(info);
     if (!type || !type->has_elem_type ||
         type->elem_type == ONNX__TENSOR_PROTO__DATA_TYPE__UNDEFINED ||
         type->elem_type == ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT)
         return STATUS_OK;
     return error_set(error, STATUS_UNSUPPORTED,
                      "output \"%s\" must be a float32 tensor, found ONNX data type %" PRId32,
-                     info->name ? info->name : "", type->elem_type);
+                     info->name, type->elem_type);
 }
 
 static enum status import_output(struct importer *importer, const Onnx__ValueInfoProto *info,
@@ -174,10 +183,12 @@ static enum status import_output(struct importer *importer, const Onnx__ValueInf
     struct model *model = importer->model;
     struct graph *graph = &model->graph;
     const char *name = info->name;
-    const struct operand *operand = name && name[0] ? importer_find(importer, name) : NULL;
-    if (!operand || operand->is_constant)
-        return error_set(error, STATUS_INVALID,
-                         "output \"%s\" is made by no node that reads an input", name ? name : "");
+    const struct operand *operand = importer_find(importer, name);
+    if (!operand)
+        return error_set(error, STATUS_INVALID, "output \"%s\" is made by no node", name);
+    if (operand->is_constant)
+        return error_set(error, STATUS_UNSUPPORTED,
+                         "output \"%s\" is a constant, which depends on no input", name);
     if (check_output_type(info, error) != STATUS_OK)
         return error->status;
     uint32_t value = operand->value;
@@ -205,9 +216,16 @@ static enum status import_output(struct importer *importer, const Onnx__ValueInf
 enum status import_outputs(struct importer *importer, struct error *error)
 {
     const Onnx__GraphProto *proto = importer->proto;
-    for (size_t i = 0; i < proto->n_output; i++)
+    if (proto->n_output > GRAPH_IO_MAX)
+        return error_set(error, STATUS_TOO_LARGE, "expected at most %d outputs, found %zu",
+                         GRAPH_IO_MAX, proto->n_output);
+    for (size_t i = 0; i < proto->n_output; i++) {
+        const char *name = proto->output[i]->name;
+        if (!name || !name[0])
+            return error_set(error, STATUS_INVALID, "output %zu has no name", i);
         if (import_output(importer, proto->output[i], error) != STATUS_OK)
             return error->status;
+    }
     if (proto->n_output == 0)
         return error_set(error, STATUS_INVALID, "the graph has no output");
     return STATUS_OK;

@@ -43,7 +43,8 @@ static enum status concat_operand(struct importer *importer, const Onnx__NodePro
         return importer_value(importer, proto, i, value, error);
     const struct tensor *tensor = &operand->tensor;
     if (tensor->rank < 1 || tensor->dims[0] != 1 || importer->batch != 1)
-        return importer_mixes(importer, error);
+        return importer_mixes(importer, error, "the constant \"%s\" is no row of a batch",
+                              proto->input[i]);
     struct shape shape = {.rank = tensor->rank - 1};
     for (size_t axis = 0; axis < shape.rank; axis++)
         shape.dims[axis] = (size_t)tensor->dims[axis + 1];
@@ -84,8 +85,8 @@ static enum status concat(struct importer *importer, const Onnx__NodeProto *prot
     for (size_t i = 0; i < count; i++)
         if (concat_operand(importer, proto, i, &inputs[i], error) != STATUS_OK)
             return error->status;
-    if (importer_axis(importer, axis, graph->values[inputs[0]].shape.rank, &of_row, error) !=
-            STATUS_OK ||
+    if (importer_axis(importer, proto->input[0], axis, graph->values[inputs[0]].shape.rank, &of_row,
+                      error) != STATUS_OK ||
         concat_shape(graph, inputs, count, of_row, &shape, &layout, error) != STATUS_OK)
         return error->status;
     const struct value to = value_of("", &shape, layout);
@@ -140,7 +141,8 @@ enum status import_split(struct importer *importer, const Onnx__NodeProto *proto
         onnx_attribute_int(proto, "axis", 0, &axis, error) != STATUS_OK)
         return error->status;
     const struct value from = importer->model->graph.values[x];
-    if (importer_axis(importer, axis, from.shape.rank, &of_row, error) != STATUS_OK)
+    if (importer_axis(importer, proto->input[0], axis, from.shape.rank, &of_row, error) !=
+        STATUS_OK)
         return error->status;
     if (sizes.count > 0 && sizes.count != proto->n_output)
         return error_set(error, STATUS_INVALID, "split: expected %zu sizes, found %zu",
@@ -211,7 +213,9 @@ static enum status read_slices(struct importer *importer, const Onnx__NodeProto 
     for (size_t list = 0; list < 2; list++)
         for (size_t i = 0; i < lists[0].count; i++)
             if (lists[list].numbers[i] == ONNX_BATCH)
-                return importer_mixes(importer, error);
+                return importer_mixes(importer, error,
+                                      "the part of \"%s\" depends on the size of the batch",
+                                      proto->input[0]);
     return STATUS_OK;
 }
 
@@ -234,7 +238,8 @@ enum status import_slice(struct importer *importer, const Onnx__NodeProto *proto
         if (!importer->whole && everything &&
             (number == 0 || number == -(int64_t)from.shape.rank - 1))
             continue; /* the batch as it is */
-        if (importer_axis(importer, number, from.shape.rank, &axis, error) != STATUS_OK)
+        if (importer_axis(importer, proto->input[0], number, from.shape.rank, &axis, error) !=
+            STATUS_OK)
             return error->status;
         shape.dims[axis] = settle_slice(&slice, (int64_t)from.shape.dims[axis]);
         move.from_first += (ptrdiff_t)slice.start * move.from[axis];
@@ -306,7 +311,7 @@ enum status import_gather(struct importer *importer, const Onnx__NodeProto *prot
         return error->status;
     const struct value from = importer->model->graph.values[x];
     const size_t rank = from.shape.rank, inner = tensor.rank;
-    if (importer_axis(importer, number, rank, &axis, error) != STATUS_OK ||
+    if (importer_axis(importer, proto->input[0], number, rank, &axis, error) != STATUS_OK ||
         read_indices(importer, &tensor, from.shape.dims[axis], &indices, error) != STATUS_OK)
         return error->status;
     if (rank - 1 + inner > TENSOR_RANK_MAX)
@@ -437,7 +442,8 @@ enum status import_pad(struct importer *importer, const Onnx__NodeProto *proto, 
         return error_set(error, STATUS_UNSUPPORTED, "pads: expected %zu numbers, found %zu",
                          2 * rank, pads.count);
     if (hidden && (pads.numbers[0] || pads.numbers[rank]))
-        return importer_mixes(importer, error);
+        return importer_mixes(importer, error, "pads adds rows to the batch of \"%s\"",
+                              proto->input[0]);
     for (size_t axis = hidden; axis < rank; axis++) {
         int64_t before = pads.numbers[axis], after = pads.numbers[rank + axis];
         if ((before || after) &&

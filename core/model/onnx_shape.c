@@ -42,6 +42,8 @@ static enum status read_constant(struct importer *importer, const Onnx__Attribut
     const bool list = strstr(name, "s") != NULL;
     const bool ints = strcmp(name, "value_int") == 0 || strcmp(name, "value_ints") == 0;
     const size_t count = !list ? 1 : ints ? attribute->n_ints : attribute->n_floats;
+    if (strcmp(name, "value") == 0 && !attribute->t)
+        return error_set(error, STATUS_INVALID, "attribute \"value\" must be a tensor");
     if (attribute->t)
         return onnx_tensor(importer->scratch, attribute->t, tensor, error);
     if (!ints && strcmp(name, "value_float") != 0 && strcmp(name, "value_floats") != 0)
@@ -155,6 +157,19 @@ static bool keeps_batch(const struct importer *importer, const struct ints *dims
     return dim == -1 && product == features;
 }
 
+/* The sentence that says so, with the shape as the file has it. */
+static enum status reshapes_batch(struct importer *importer, const char *name,
+                                  const struct ints *dims, struct error *error)
+{
+    char text[DIMS_TEXT_BYTES];
+    for (size_t i = 0; i < dims->count; i++)
+        if (dims->numbers[i] == ONNX_BATCH)
+            return importer_mixes(importer, error,
+                                  "the shape that \"%s\" gets has its batch elsewhere", name);
+    return importer_mixes(importer, error, "the shape %s joins or splits the rows of \"%s\"",
+                          dims_text(text, dims->numbers, dims->count), name);
+}
+
 enum status import_reshape(struct importer *importer, const Onnx__NodeProto *proto,
                            struct error *error)
 {
@@ -179,7 +194,7 @@ enum status import_reshape(struct importer *importer, const Onnx__NodeProto *pro
         }
         const struct ints seen = {copied, dims.count};
         if (dims.count == 0 || !keeps_batch(importer, &seen, allow_zero != 0, shape_count(from)))
-            return importer_mixes(importer, error);
+            return reshapes_batch(importer, proto->input[0], &dims, error);
     }
     if (resolve(from, dims.numbers + hidden, dims.count - hidden, allow_zero != 0, &shape, error) !=
         STATUS_OK)
@@ -203,7 +218,9 @@ enum status import_flatten(struct importer *importer, const Onnx__NodeProto *pro
                          "axis %" PRId64 " lies outside %" PRId64 " dimensions", axis, rank);
     struct shape shape = shape_flat(shape_count(from));
     if (!importer->whole && axis != 1)
-        return importer_mixes(importer, error);
+        return importer_mixes(importer, error, "flattening \"%s\" at axis %" PRId64 " %s",
+                              proto->input[0], axis,
+                              axis == 0 ? "joins its rows" : "joins other axes to the batch");
     if (importer->whole) {
         shape = (struct shape){.rank = 2, .dims = {1, 1}};
         for (int64_t i = 0; i < rank; i++)
@@ -213,13 +230,13 @@ enum status import_flatten(struct importer *importer, const Onnx__NodeProto *pro
 }
 
 /* A set of axes of a row, one bit each. */
-static enum status read_axes(struct importer *importer, const struct ints *list, size_t rank,
-                             unsigned *axes, struct error *error)
+static enum status read_axes(struct importer *importer, const char *name, const struct ints *list,
+                             size_t rank, unsigned *axes, struct error *error)
 {
     *axes = 0;
     for (size_t i = 0; i < list->count; i++) {
         size_t axis;
-        if (importer_axis(importer, list->numbers[i], rank, &axis, error) != STATUS_OK)
+        if (importer_axis(importer, name, list->numbers[i], rank, &axis, error) != STATUS_OK)
             return error->status;
         if (*axes >> axis & 1)
             return error_set(error, STATUS_INVALID, "axis %" PRId64 " is named twice",
@@ -240,10 +257,11 @@ enum status import_squeeze(struct importer *importer, const Onnx__NodeProto *pro
         return error->status;
     const struct shape from = importer->model->graph.values[x].shape;
     struct shape shape = {.rank = 0};
-    if (read_axes(importer, &list, from.rank, &axes, error) != STATUS_OK)
+    if (read_axes(importer, proto->input[0], &list, from.rank, &axes, error) != STATUS_OK)
         return error->status;
     if (list.count == 0 && importer->batch == 1)
-        return importer_mixes(importer, error);
+        return importer_mixes(importer, error, "without axes, the batch of \"%s\" goes as well",
+                              proto->input[0]);
     for (size_t i = 0; i < from.rank; i++) {
         bool goes = list.count == 0 ? from.dims[i] == 1 : axes >> i & 1;
         if (goes && from.dims[i] != 1)
@@ -269,7 +287,7 @@ enum status import_unsqueeze(struct importer *importer, const Onnx__NodeProto *p
     if (list.count == 0 || shape.rank > TENSOR_RANK_MAX)
         return error_set(error, STATUS_INVALID, "axes: expected 1 to %zu, found %zu",
                          TENSOR_RANK_MAX - from.rank, list.count);
-    if (read_axes(importer, &list, shape.rank, &axes, error) != STATUS_OK)
+    if (read_axes(importer, proto->input[0], &list, shape.rank, &axes, error) != STATUS_OK)
         return error->status;
     for (size_t i = 0, next = 0; i < shape.rank; i++)
         shape.dims[i] = axes >> i & 1 ? 1 : from.dims[next++];
@@ -299,7 +317,8 @@ enum status import_transpose(struct importer *importer, const Onnx__NodeProto *p
                              axis);
         seen |= 1u << axis;
         if (i < hidden && axis != 0)
-            return importer_mixes(importer, error);
+            return importer_mixes(importer, error, "perm moves the batch of \"%s\" from axis 0",
+                                  proto->input[0]);
         if (i >= hidden)
             axes[i - hidden] = (size_t)axis - hidden;
     }
@@ -325,7 +344,8 @@ enum status import_expand(struct importer *importer, const Onnx__NodeProto *prot
     if (hidden && (dims.count > rank ||
                    (dims.count == rank && dims.numbers[0] != 1 && dims.numbers[0] != ONNX_BATCH &&
                     dims.numbers[0] != importer->batch)))
-        return importer_mixes(importer, error);
+        return importer_mixes(importer, error, "the shape repeats the batch of \"%s\"",
+                              proto->input[0]);
     const size_t all = (dims.count > rank ? dims.count : rank) - hidden;
     struct shape shape = {.rank = all};
     size_t strides[TENSOR_RANK_MAX];

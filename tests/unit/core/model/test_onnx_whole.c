@@ -125,7 +125,8 @@ Test(onnx_whole, refusals_name_what_stands_in_the_way)
     begin(&builder, -1);
     reshape(&builder, "h", "joined", 1, (const int64_t[]){-1});
     onnx_node(&builder, "NonZero", "", "joined", "y");
-    check_refusal(&builder, "node 2 \"\" (Reshape): the node does something to the batch");
+    check_refusal(&builder,
+                  "node 2 \"\" (Reshape): the shape [-1] joins or splits the rows of \"h\"");
     begin(&builder, IMAGES);
     reshape(&builder, "h", "joined", 1, (const int64_t[]){-1});
     onnx_node(&builder, "NonZero", "", "joined", "y");
