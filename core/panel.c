@@ -1,19 +1,28 @@
 #include "panel.h"
 
-void panel_pack(float *packed, size_t k, size_t n, const float *weights, size_t row_stride,
-                size_t column_stride, float scale)
+#include <string.h>
+
+/* Columns that end with their panel, or before. */
+static void put_columns(float *to, size_t width, size_t columns, const struct panel_block *block,
+                        const float *from)
 {
-    for (size_t panel = 0; panel < panel_count(n); panel++) {
-        size_t width = panel_width(n, panel);
-        size_t first = panel * PANEL_COLUMNS;
-        size_t columns = n - first < width ? n - first : width;
-        float *row = packed + panel_offset(k, panel);
-        for (size_t i = 0; i < k; i++, row += width) {
-            const float *from = weights + i * row_stride + first * column_stride;
+    for (size_t i = 0; i < block->rows; i++, to += width, from += block->row_stride) {
+        if (block->column_stride == 1)
+            memcpy(to, from, columns * sizeof *to);
+        else
             for (size_t j = 0; j < columns; j++)
-                row[j] = from[j * column_stride] * scale;
-            for (size_t j = columns; j < width; j++)
-                row[j] = 0.0f;
-        }
+                to[j] = from[j * block->column_stride];
+    }
+}
+
+void panel_put(float *panels, size_t k, size_t n, const struct panel_block *block)
+{
+    for (size_t done = 0, some; done < block->columns; done += some) {
+        const size_t column = block->column + done, panel = column / PANEL_COLUMNS;
+        const size_t at = column % PANEL_COLUMNS, width = panel_width(n, panel);
+        some =
+            PANEL_COLUMNS - at < block->columns - done ? PANEL_COLUMNS - at : block->columns - done;
+        put_columns(panels + panel_offset(k, panel) + block->row * width + at, width, some, block,
+                    block->from + done * block->column_stride);
     }
 }

@@ -35,9 +35,16 @@ static inline size_t panel_offset(size_t k, size_t panel)
     return panel * PANEL_COLUMNS * k;
 }
 
-/* Packs weights [k, n] (element i, j at i * row_stride + j * column_stride, times scale) into
- * packed, k * panel_padded(n) floats that do not overlap weights. */
-void panel_pack(float *packed, size_t k, size_t n, const float *weights, size_t row_stride,
-                size_t column_stride, float scale);
+/* Part of a matrix [k, n]: element i, j of rows x columns, which are those from row and column on,
+ * is from[i * row_stride + j * column_stride]. */
+struct panel_block {
+    size_t row, rows, column, columns;
+    const float *from;
+    size_t row_stride, column_stride;
+};
+
+/* Copies block, which does not overlap them, into the panels of a matrix [k, n]: k *
+ * panel_padded(n) floats, of which no others are touched. */
+void panel_put(float *panels, size_t k, size_t n, const struct panel_block *block);
 
 #endif

@@ -8,13 +8,16 @@
 
 enum { TENSOR_RANK_MAX = 8 };
 
+struct stored;
+
 enum dtype { DTYPE_FLOAT32, DTYPE_INT64 };
 
 struct tensor {
     enum dtype dtype;
     size_t rank;
     int64_t dims[TENSOR_RANK_MAX]; /* >= 0; row-major, the last one varies fastest */
-    const void *data;              /* tensor_count() elements of dtype */
+    const void *data;              /* tensor_count() elements of dtype; NULL when they are … */
+    const struct stored *stored;   /* … still where a file has them (model/onnx_tensor.c) */
 };
 
 /* Bytes of one element. */

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "wire.h"
+
 /* An attribute and its numbers. */
 struct attribute {
     Onnx__AttributeProto proto;
@@ -20,6 +22,7 @@ struct draft_node {
 
 struct draft_tensor {
     Onnx__TensorProto proto;
+    struct wire_place place;
     int64_t dims[TENSOR_RANK_MAX];
 };
 
@@ -92,8 +95,8 @@ void draft_output(struct draft *draft, const char *name)
     ports->outputs[draft->graph->n_output++] = &ports->output;
 }
 
-void draft_tensor(struct draft *draft, const char *name, int32_t type, size_t rank,
-                  const int64_t *dims, const void *data, size_t bytes)
+static struct draft_tensor *add_tensor(struct draft *draft, const char *name, int32_t type,
+                                       size_t rank, const int64_t *dims)
 {
     struct draft_tensor *tensor = &draft->tensors[draft->graph->n_initializer];
     onnx__tensor_proto__init(&tensor->proto);
@@ -103,9 +106,24 @@ void draft_tensor(struct draft *draft, const char *name, int32_t type, size_t ra
     tensor->proto.data_type = type;
     tensor->proto.n_dims = rank;
     tensor->proto.dims = tensor->dims;
-    tensor->proto.has_raw_data = 1;
-    tensor->proto.raw_data = (ProtobufCBinaryData){bytes, (uint8_t *)data};
     draft->graph->initializer[draft->graph->n_initializer++] = &tensor->proto;
+    return tensor;
+}
+
+void draft_tensor(struct draft *draft, const char *name, int32_t type, size_t rank,
+                  const int64_t *dims, size_t offset, size_t bytes)
+{
+    struct draft_tensor *tensor = add_tensor(draft, name, type, rank, dims);
+    wire_place_init(&tensor->place, &tensor->proto, offset, bytes);
+}
+
+void draft_floats(struct draft *draft, const char *name, size_t count, const float *numbers)
+{
+    const int64_t dims[1] = {(int64_t)count};
+    struct draft_tensor *tensor =
+        add_tensor(draft, name, ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT, 1, dims);
+    tensor->proto.n_float_data = count;
+    tensor->proto.float_data = (float *)numbers;
 }
 
 Onnx__NodeProto *draft_node(struct draft *draft, const char *op_type, const char *name,

@@ -1,7 +1,7 @@
 /* draft: an ONNX graph drawn up in memory, for the importer to read.
  *
- * All of its memory is taken when it is opened, so that adding to it cannot fail. Texts and
- * tensors' data are borrowed and must outlive the draft. */
+ * All of its memory is taken when it is opened, so that adding to it cannot fail. Texts are
+ * borrowed and must outlive the draft. */
 #ifndef RELUD_DRAFT_H
 #define RELUD_DRAFT_H
 
@@ -30,9 +30,12 @@ enum status draft_open(struct draft *draft, struct arena *arena, size_t nodes, s
 void draft_input(struct draft *draft, const char *name, const struct shape *shape);
 void draft_output(struct draft *draft, const char *name);
 
-/* A constant of an ONNX data type. */
+/* A constant of an ONNX data type, whose numbers lie at a place of the file the graph goes with. */
 void draft_tensor(struct draft *draft, const char *name, int32_t type, size_t rank,
-                  const int64_t *dims, const void *data, size_t bytes);
+                  const int64_t *dims, size_t offset, size_t bytes);
+
+/* A constant list of numbers in memory, which are borrowed. */
+void draft_floats(struct draft *draft, const char *name, size_t count, const float *numbers);
 
 /* A node of one input, to which others may be added, and one output, whose name is made up. */
 Onnx__NodeProto *draft_node(struct draft *draft, const char *op_type, const char *name,

@@ -3,14 +3,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-static enum status map(struct file *file, int descriptor, size_t limit_bytes, struct error *error)
+static enum status measure(struct file *file, size_t limit_bytes, struct error *error)
 {
     struct stat stat;
-    if (fstat(descriptor, &stat) != 0)
+    if (fstat(file->descriptor, &stat) != 0)
         return error_set(error, STATUS_IO, "%s", strerror(errno));
     if (!S_ISREG(stat.st_mode))
         return error_set(error, STATUS_INVALID, "expected a regular file");
@@ -20,28 +19,78 @@ static enum status map(struct file *file, int descriptor, size_t limit_bytes, st
                          limit_bytes, file->count);
     if (file->count == 0)
         return error_set(error, STATUS_INVALID, "the file is empty");
-    void *bytes = mmap(NULL, file->count, PROT_READ, MAP_PRIVATE, descriptor, 0);
-    if (bytes == MAP_FAILED)
-        return error_set(error, STATUS_IO, "%s", strerror(errno));
-    file->bytes = bytes;
     return STATUS_OK;
+}
+
+enum status file_adopt(struct file *file, int descriptor, size_t limit_bytes, struct error *error)
+{
+    *file = (struct file){.descriptor = descriptor};
+    enum status status = measure(file, limit_bytes, error);
+    if (status != STATUS_OK)
+        file_close(file);
+    return status;
 }
 
 enum status file_open(struct file *file, const char *path, size_t limit_bytes, struct error *error)
 {
-    *file = (struct file){.bytes = NULL};
-    int descriptor = open(path, O_RDONLY | O_CLOEXEC);
+    *file = (struct file){.descriptor = -1};
+    /* A pipe must not keep the opener waiting for somebody to write to it. */
+    int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (descriptor < 0)
         return error_set(error, errno == ENOENT || errno == ENOTDIR ? STATUS_NOT_FOUND : STATUS_IO,
                          "%s", strerror(errno));
-    enum status status = map(file, descriptor, limit_bytes, error);
-    close(descriptor);
-    return status;
+    return file_adopt(file, descriptor, limit_bytes, error);
 }
 
 void file_close(struct file *file)
 {
-    if (file->bytes)
-        munmap((void *)file->bytes, file->count);
-    file->bytes = NULL;
+    if (file->descriptor >= 0)
+        close(file->descriptor);
+    *file = (struct file){.descriptor = -1};
+}
+
+struct file file_of_bytes(const uint8_t *bytes, size_t count)
+{
+    return (struct file){.descriptor = -1, .bytes = bytes, .count = count};
+}
+
+enum status file_read(const struct file *file, size_t offset, size_t count, void *to,
+                      struct error *error)
+{
+    char *at = to;
+    if (file->bytes && count > 0)
+        memcpy(at, file->bytes + offset, count);
+    while (!file->bytes && count > 0) {
+        ssize_t got = pread(file->descriptor, at, count, (off_t)offset);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return error_set(error, STATUS_IO, "%s", strerror(errno));
+        if (got == 0)
+            return error_set(error, STATUS_IO,
+                             "the file ends at byte %zu, it had %zu when it was "
+                             "opened",
+                             offset, file->count);
+        at += got;
+        offset += (size_t)got;
+        count -= (size_t)got;
+    }
+    return STATUS_OK;
+}
+
+enum status file_load(struct arena *arena, const char *path, size_t limit_bytes,
+                      struct file *loaded, struct error *error)
+{
+    struct file file;
+    enum status status = file_open(&file, path, limit_bytes, error);
+    if (status != STATUS_OK)
+        return status;
+    uint8_t *bytes = arena_alloc(arena, file.count, 1);
+    if (bytes)
+        status = file_read(&file, 0, file.count, bytes, error);
+    else
+        status = error_set(error, STATUS_OUT_OF_MEMORY, "no memory left for the file");
+    *loaded = file_of_bytes(bytes, file.count);
+    file_close(&file);
+    return status;
 }

@@ -231,7 +231,7 @@ static enum status add_tensors(struct layers *layers, bool strict, struct error 
         const int32_t type = safetensors_onnx_type(tensor->type);
         if (tensor->used)
             draft_tensor(&layers->draft, tensor->name, type, tensor->rank, tensor->dims,
-                         tensor->data, tensor->bytes);
+                         tensor->offset, tensor->bytes);
         else if (strict && type != ONNX__TENSOR_PROTO__DATA_TYPE__UNDEFINED)
             return error_set(error, STATUS_INVALID,
                              "no layer uses the tensor \"%s\" (\"strict\": false allows that)",
@@ -289,8 +289,10 @@ enum status layers_import(struct model *model, const char *text, size_t length,
     error->status = STATUS_OK;
     arena_init(&arena, MODEL_MEMORY_BYTES_MAX);
     if (draw(&layers, json, error) == STATUS_OK) {
-        const struct onnx_graph graph = {
-            .proto = layers.draft.graph, .opset = DRAFT_OPSET, .layers = true};
+        const struct onnx_graph graph = {.proto = layers.draft.graph,
+                                         .files = tensors->files,
+                                         .opset = DRAFT_OPSET,
+                                         .layers = true};
         onnx_import_graph(model, &graph, error);
     }
     arena_free(&arena);

@@ -26,7 +26,7 @@ static enum status add_prelu(struct layers *layers, const json_t *json, const ch
     if (!shaped)
         return error_set(error, STATUS_OUT_OF_MEMORY, "no memory left for the layer");
     draft_tensor(&layers->draft, shaped, safetensors_onnx_type(slope->type),
-                 shared ? 1 : layers->shape.rank, dims, slope->data, slope->bytes);
+                 shared ? 1 : layers->shape.rank, dims, slope->offset, slope->bytes);
     draft_reads(layers_node(layers, "PRelu", name), shaped);
     return STATUS_OK;
 }

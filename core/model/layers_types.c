@@ -274,8 +274,7 @@ static enum status read_channels(struct layers *layers, const struct spec *spec,
         return error_set(error, STATUS_OUT_OF_MEMORY, "no memory left for the layer");
     for (size_t i = 0; i < count; i++)
         numbers[i] = *otherwise;
-    draft_tensor(&layers->draft, name, ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT, 1,
-                 (const int64_t[]){(int64_t)count}, numbers, count * sizeof *numbers);
+    draft_floats(&layers->draft, name, count, numbers);
     draft_reads(node, name);
     return STATUS_OK;
 }

@@ -1,18 +1,20 @@
 #include "model.h"
 
 #include <errno.h>
-#include <nettle/sha2.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "config.h"
-#include "file.h"
+#include "digest.h"
 #include "layers.h"
 #include "onnx.h"
 #include "panel.h"
 
 enum { PATH_BYTES_MAX = 4096, CONFIG_BYTES_MAX = 1 << 20 };
+
+_Static_assert((int)DIGEST_TEXT_BYTES == (int)MODEL_DIGEST_BYTES,
+               "a model keeps its digest as text");
 
 /* Where a model's files are; "" for those it does not have. */
 struct paths {
@@ -116,96 +118,84 @@ static enum status apply_overrides(struct model *model, const struct model_optio
 }
 
 /* The effective activations are part of what a model is: statistics of one do not fit the other. */
-static void digest_activations(struct sha256_ctx *hash, const struct graph *graph)
+static void digest_activations(struct digest *digest, const struct graph *graph)
 {
     for (size_t i = 0; i < graph->node_count; i++) {
         const struct node *node = &graph->nodes[i];
         const char *type = activation_info(node->activation.type)->name;
-        sha256_update(hash, strlen(node->name) + 1, (const uint8_t *)node->name);
-        sha256_update(hash, strlen(type) + 1, (const uint8_t *)type);
-        sha256_update(hash, sizeof node->activation.parameters,
-                      (const uint8_t *)node->activation.parameters);
+        digest_add(digest, node->name, strlen(node->name) + 1);
+        digest_add(digest, type, strlen(type) + 1);
+        digest_add(digest, node->activation.parameters, sizeof node->activation.parameters);
         if (node->activation.slope)
-            sha256_update(hash, node->n * sizeof(float), (const uint8_t *)node->activation.slope);
+            digest_add(digest, node->activation.slope, node->n * sizeof(float));
     }
 }
 
-static void write_digest(struct model *model, struct sha256_ctx *hash)
-{
-    uint8_t digest[SHA256_DIGEST_SIZE];
-    digest_activations(hash, &model->graph);
-    sha256_digest(hash, sizeof digest, digest);
-    char *text = model->digest + sprintf(model->digest, "sha256:");
-    for (size_t i = 0; i < sizeof digest; i++)
-        text += sprintf(text, "%02x", digest[i]);
-}
-
-static enum status load_onnx(struct model *model, const char *path, struct sha256_ctx *hash,
+static enum status load_onnx(struct model *model, const char *path, struct digest *digest,
                              struct error *error)
 {
-    struct file file;
-    if (file_open(&file, path, MODEL_FILE_BYTES_MAX, error) == STATUS_OK) {
-        sha256_update(hash, file.count, file.bytes);
-        onnx_import(model, file.bytes, file.count, error);
-        file_close(&file);
+    struct onnx_file file;
+    if (onnx_file_open(&file, path, error) == STATUS_OK) {
+        digest_files(digest, &file.files);
+        onnx_import(model, &file, error);
+        digest_join(digest, error);
+        onnx_file_close(&file);
     }
     return error->status == STATUS_OK ? STATUS_OK : error_prefix(error, "%s", path);
 }
 
-/* Reads the description of a network whose weights have been read. */
+/* Reads the description of a network whose weights' places are known. */
 static enum status load_layers(struct model *model, const char *path,
-                               const struct safetensors *tensors, struct sha256_ctx *hash,
-                               struct error *error)
+                               const struct safetensors *tensors, struct arena *arena,
+                               struct file *text, struct error *error)
 {
-    struct file file;
-    if (file_open(&file, path, LAYERS_TEXT_BYTES_MAX, error) == STATUS_OK) {
-        sha256_update(hash, file.count, file.bytes);
-        layers_import(model, (const char *)file.bytes, file.count, tensors, error);
-        file_close(&file);
-    }
+    if (file_load(arena, path, LAYERS_TEXT_BYTES_MAX, text, error) == STATUS_OK)
+        layers_import(model, (const char *)text->bytes, text->count, tensors, error);
     return error->status == STATUS_OK ? STATUS_OK : error_prefix(error, "%s", path);
 }
 
 static enum status load_tensors(struct model *model, const struct paths *paths,
-                                struct sha256_ctx *hash, struct error *error)
+                                struct digest *digest, struct error *error)
 {
-    struct file file;
+    struct files files;
     struct arena arena;
     struct safetensors tensors;
-    if (file_open(&file, paths->network, MODEL_MEMORY_BYTES_MAX, error) != STATUS_OK)
+    struct file text = file_of_bytes(NULL, 0);
+    if (files_open(&files, paths->network, MODEL_MEMORY_BYTES_MAX, error) != STATUS_OK)
         return error_prefix(error, "%s", paths->network);
     arena_init(&arena, MODEL_MEMORY_BYTES_MAX);
-    sha256_update(hash, file.count, file.bytes);
-    if (safetensors_read(&tensors, &arena, file.bytes, file.count, error) == STATUS_OK)
-        load_layers(model, paths->layers, &tensors, hash, error);
+    digest_files(digest, &files);
+    if (safetensors_read(&tensors, &arena, &files, error) == STATUS_OK)
+        load_layers(model, paths->layers, &tensors, &arena, &text, error);
     else
         error_prefix(error, "%s", paths->network);
+    if (digest_join(digest, error) == STATUS_OK)
+        digest_add(digest, text.bytes, text.count);
     arena_free(&arena);
-    file_close(&file);
+    files_close(&files);
     return error->status;
 }
 
 static enum status load_network(struct model *model, const struct paths *paths,
-                                struct sha256_ctx *hash, struct error *error)
+                                struct digest *digest, struct error *error)
 {
-    return paths->layers[0] ? load_tensors(model, paths, hash, error)
-                            : load_onnx(model, paths->network, hash, error);
+    return paths->layers[0] ? load_tensors(model, paths, digest, error)
+                            : load_onnx(model, paths->network, digest, error);
 }
 
 /* config.json is optional: a missing one is no error. */
-static enum status load_config(struct model *model, const char *path, struct sha256_ctx *hash,
+static enum status load_config(struct model *model, const char *path, struct digest *digest,
                                struct error *error)
 {
     struct file file;
     if (!path[0])
         return STATUS_OK;
-    enum status status = file_open(&file, path, CONFIG_BYTES_MAX, error);
+    enum status status = file_load(&model->arena, path, CONFIG_BYTES_MAX, &file, error);
     if (status == STATUS_NOT_FOUND)
         return STATUS_OK;
     if (status == STATUS_OK) {
-        sha256_update(hash, file.count, file.bytes);
+        digest_add(digest, file.bytes, file.count);
         status = config_apply(model, (const char *)file.bytes, file.count, error);
-        file_close(&file);
     }
     return status == STATUS_OK ? status : error_prefix(error, "%s", path);
 }
@@ -214,12 +204,12 @@ static enum status load(struct model *model, const char *path, const struct mode
                         struct error *error)
 {
     struct paths paths;
-    struct sha256_ctx hash;
-    sha256_init(&hash);
+    struct digest digest;
+    digest_init(&digest);
     if (find_files(&paths, path, error) != STATUS_OK)
         return error_prefix(error, "%s", path);
-    if (load_network(model, &paths, &hash, error) != STATUS_OK ||
-        load_config(model, paths.config, &hash, error) != STATUS_OK)
+    if (load_network(model, &paths, &digest, error) != STATUS_OK ||
+        load_config(model, paths.config, &digest, error) != STATUS_OK)
         return error->status;
     if (apply_overrides(model, options, error) != STATUS_OK)
         return error_prefix(error, "%s", path);
@@ -229,7 +219,8 @@ static enum status load(struct model *model, const char *path, const struct mode
     model->name = arena_text(&model->arena, chosen, strlen(chosen));
     if (!model->name)
         return error_set(error, STATUS_OUT_OF_MEMORY, "no memory left for the model's name");
-    write_digest(model, &hash);
+    digest_activations(&digest, &model->graph);
+    digest_text(&digest, model->digest);
     return plan_init(&model->plan, &model->graph, error);
 }
 

@@ -6,7 +6,6 @@
 
 #include "onnx_import.h"
 #include "onnx_ports.h"
-#include "wire.h"
 
 enum { OPSET_MIN = 1 };
 
@@ -183,6 +182,7 @@ static enum status import_as(struct model *model, const struct onnx_graph *graph
     struct importer importer = {.model = model,
                                 .scratch = &scratch,
                                 .proto = graph->proto,
+                                .files = graph->files,
                                 .names = &names,
                                 .opset = graph->opset,
                                 .layers = graph->layers,
@@ -218,22 +218,13 @@ enum status onnx_import_graph(struct model *model, const struct onnx_graph *grap
     return error->status;
 }
 
-enum status onnx_import(struct model *model, const uint8_t *bytes, size_t count,
-                        struct error *error)
+enum status onnx_import(struct model *model, const struct onnx_file *file, struct error *error)
 {
-    struct onnx_graph graph = {.layers = false};
+    struct onnx_graph graph = {.proto = file->proto->graph, .files = &file->files};
     error->status = STATUS_OK;
-    if (wire_check(&onnx__model_proto__descriptor, bytes, count, error) != STATUS_OK)
+    if (!graph.proto)
+        return error_set(error, STATUS_INVALID, "the file holds no graph");
+    if (check_opset(file->proto, &graph.opset, error) != STATUS_OK)
         return error->status;
-    Onnx__ModelProto *proto = onnx__model_proto__unpack(NULL, count, bytes);
-    if (!proto)
-        return error_set(error, STATUS_INVALID, "expected an ONNX protobuf, found something else");
-    if (!proto->graph)
-        error_set(error, STATUS_INVALID, "the file holds no graph");
-    else if (check_opset(proto, &graph.opset, error) == STATUS_OK) {
-        graph.proto = proto->graph;
-        onnx_import_graph(model, &graph, error);
-    }
-    onnx__model_proto__free_unpacked(proto, NULL);
-    return error->status;
+    return onnx_import_graph(model, &graph, error);
 }

@@ -3,13 +3,11 @@
 #define RELUD_ONNX_H
 
 #include "model.h"
-#include "onnx.pb-c.h"
+#include "onnx_file.h"
 
-/* Imports the ONNX model in bytes[count] into model->graph, inputs and outputs. The bytes may go
- * afterwards. Anything relud cannot run exactly is refused with a sentence naming the node or
- * tensor. */
-enum status onnx_import(struct model *model, const uint8_t *bytes, size_t count,
-                        struct error *error);
+/* Imports file into model->graph, inputs and outputs. Anything relud cannot run exactly is refused
+ * with a sentence naming the node or tensor. */
+enum status onnx_import(struct model *model, const struct onnx_file *file, struct error *error);
 
 /* The domain of activations that need not be ONNX operators, in a graph of layers: op_type is a
  * name of activation.def, attributes are its parameters. */
@@ -18,12 +16,12 @@ enum status onnx_import(struct model *model, const uint8_t *bytes, size_t count,
 /* A graph that was read, or drawn up in memory. */
 struct onnx_graph {
     const Onnx__GraphProto *proto;
-    int64_t opset; /* the operator set its nodes mean */
-    bool layers;   /* its nodes are model.json's layers, and are called so */
+    const struct files *files; /* where its initializers say their numbers are */
+    int64_t opset;             /* the operator set its nodes mean */
+    bool layers;               /* its nodes are model.json's layers, and are called so */
 };
 
-/* The same of such a graph. The raw data of its initializers is read where it is; the graph may go
- * afterwards. */
+/* The same of such a graph, which may go afterwards, and so may its files. */
 enum status onnx_import_graph(struct model *model, const struct onnx_graph *graph,
                               struct error *error);
 

@@ -153,13 +153,16 @@ static enum status import_prelu(struct importer *importer, const Onnx__NodeProto
     if (x->is_constant || !slope->is_constant ||
         !is_unit_slope(importer, &slope->tensor, &importer->model->graph.values[x->value]))
         return lower_prelu(importer, proto, error);
+    struct tensor tensor = slope->tensor;
+    if (onnx_tensor_load(importer, &tensor, error) != STATUS_OK)
+        return error->status;
     const size_t n = importer->model->graph.values[x->value].channels;
-    const float *from = slope->tensor.data;
+    const float *from = tensor.data;
     float *slopes = arena_alloc(&importer->model->arena, panel_padded(n), sizeof *slopes);
     if (!slopes)
         return error_set(error, STATUS_OUT_OF_MEMORY, "no memory left for %zu slopes", n);
     for (size_t i = 0; i < n; i++)
-        slopes[i] = from[tensor_count(&slope->tensor) == 1 ? 0 : i];
+        slopes[i] = from[tensor_count(&tensor) == 1 ? 0 : i];
     activation_named(&activation, "prelu");
     activation.slope = slopes;
     return apply(importer, proto, &activation, error);

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "onnx_weights.h"
 #include "panel.h"
 
 /* y = x * scale + shift for each of the units. */
@@ -26,26 +27,6 @@ static enum status affine_init(struct importer *importer, struct affine *affine,
 
 /* Folding */
 
-/* Multiplies the packed weights [k, n] of one group by a factor for each column. */
-static void scale_panels(float *weights, size_t k, size_t n, const float *factors)
-{
-    for (size_t panel = 0; panel < panel_count(n); panel++) {
-        size_t width = panel_width(n, panel), first = panel * PANEL_COLUMNS;
-        size_t columns = n - first < width ? n - first : width;
-        for (size_t i = 0; i < k; i++, weights += width)
-            for (size_t j = 0; j < columns; j++)
-                weights[j] *= factors[first + j];
-    }
-}
-
-/* Multiplies the weights [taps, padded n] of a depthwise convolution. */
-static void scale_taps(const struct node *node, const float *factors)
-{
-    for (size_t tap = 0; tap < node->k; tap++)
-        for (size_t j = 0; j < node->n; j++)
-            ((float *)node->panels)[tap * panel_padded(node->n) + j] *= factors[j];
-}
-
 static bool scales(const struct affine *affine)
 {
     for (size_t i = 0; i < affine->units; i++)
@@ -64,15 +45,7 @@ static enum status fold(struct node *node, const struct affine *affine, const ch
         float *b = &bias[i / n * padded + i % n];
         *b = *b * affine->scale[i] + affine->shift[i];
     }
-    if (!scales(affine))
-        return STATUS_OK;
-    if (node->op == OP_depthwise)
-        scale_taps(node, affine->scale);
-    else
-        for (size_t group = 0; group < node->groups; group++)
-            scale_panels((float *)node->panels + group * node->k * padded, node->k, n,
-                         affine->scale + group * n);
-    return onnx_check_finite(name, node->panels, node->k * padded * node->groups, error);
+    return scales(affine) ? onnx_weights_scale(node, name, affine->scale, error) : STATUS_OK;
 }
 
 /* What an affine function of input i can be folded into. */
@@ -123,14 +96,15 @@ enum status onnx_fuse_affine(struct importer *importer, const Onnx__NodeProto *p
                              bool *fused, struct error *error)
 {
     const struct operand *x = importer_operand(importer, proto, i);
-    const struct operand *c = importer_operand(importer, proto, 1 - i);
+    struct operand *c = importer_operand(importer, proto, 1 - i);
     struct node *node = foldable(importer, proto, i);
     struct affine affine;
     *fused = false;
     if (!node || !c || !c->is_constant ||
         !is_per_unit(importer, &c->tensor, &importer->model->graph.values[x->value], node))
         return STATUS_OK;
-    if (affine_init(importer, &affine, node->n, error) != STATUS_OK)
+    if (affine_init(importer, &affine, node->n, error) != STATUS_OK ||
+        onnx_tensor_load(importer, &c->tensor, error) != STATUS_OK)
         return error->status;
     const float *numbers = c->tensor.data;
     const bool one = tensor_count(&c->tensor) == 1;
@@ -171,7 +145,7 @@ static enum status read_affine(struct importer *importer, const Onnx__NodeProto 
         affine->scale[c] = (float)s;
         affine->shift[c] = (float)((double)bias[c] - (double)mean[c] * s);
     }
-    return onnx_check_finite(proto->input[1], affine->scale, affine->units, error);
+    return onnx_weights_check(proto->input[1], affine->scale, affine->units, error);
 }
 
 /* A window of one pixel over an image of any shape. */

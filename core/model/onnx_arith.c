@@ -25,12 +25,15 @@ static enum status constant_value(struct importer *importer, const struct tensor
 {
     if (tensor->dtype == DTYPE_FLOAT32)
         return importer_constant_value(importer, tensor, shape, value, error);
+    struct tensor whole = *tensor;
+    if (onnx_tensor_load(importer, &whole, error) != STATUS_OK)
+        return error->status;
     const size_t count = tensor_count(tensor);
     float *floats = arena_alloc(importer->scratch, count, sizeof *floats);
     if (!floats)
         return error_set(error, STATUS_OUT_OF_MEMORY, "no memory left for a constant");
     for (size_t i = 0; i < count; i++)
-        floats[i] = (float)((const int64_t *)tensor->data)[i];
+        floats[i] = (float)((const int64_t *)whole.data)[i];
     struct tensor widened = *tensor;
     widened.dtype = DTYPE_FLOAT32;
     widened.data = floats;

@@ -23,15 +23,21 @@ static enum status no_memory(struct error *error)
     return error_set(error, STATUS_OUT_OF_MEMORY, "no memory left for a constant");
 }
 
+static enum status check_size(const struct tensor *result, size_t *count, struct error *error)
+{
+    char text[DIMS_TEXT_BYTES];
+    if (dims_count(result->dims, result->rank, count) && *count <= FOLD_COUNT_MAX)
+        return STATUS_OK;
+    return error_set(error, STATUS_TOO_LARGE, "a constant of the shape %s is too large",
+                     dims_text(text, result->dims, result->rank));
+}
+
 enum status onnx_fold_room(struct importer *importer, struct tensor *result, void **data,
                            struct error *error)
 {
     size_t count;
-    if (!dims_count(result->dims, result->rank, &count) || count > FOLD_COUNT_MAX) {
-        char text[DIMS_TEXT_BYTES];
-        return error_set(error, STATUS_TOO_LARGE, "a constant of the shape %s is too large",
-                         dims_text(text, result->dims, result->rank));
-    }
+    if (check_size(result, &count, error) != STATUS_OK)
+        return error->status;
     *data = arena_alloc(importer->scratch, count, dtype_bytes(result->dtype));
     result->data = *data;
     return *data ? STATUS_OK : no_memory(error);
@@ -49,6 +55,18 @@ const struct tensor *onnx_fold_input(struct importer *importer, const Onnx__Node
 {
     const struct operand *operand = importer_operand(importer, node, i);
     return operand ? &operand->tensor : NULL;
+}
+
+/* Brings the numbers of all inputs into memory. */
+static enum status load_inputs(struct importer *importer, const Onnx__NodeProto *node,
+                               struct error *error)
+{
+    for (size_t i = 0; i < node->n_input; i++) {
+        struct operand *operand = importer_operand(importer, node, i);
+        if (operand && onnx_tensor_load(importer, &operand->tensor, error) != STATUS_OK)
+            return error->status;
+    }
+    return STATUS_OK;
 }
 
 /* Shape, Size */
@@ -90,7 +108,8 @@ static enum status fold_cast(struct importer *importer, const Onnx__NodeProto *n
     result.dtype = whole ? DTYPE_INT64 : DTYPE_FLOAT32;
     if (result.dtype == x->dtype && !boolean)
         return onnx_fold_define(importer, node, x, error);
-    if (onnx_fold_room(importer, &result, &data, error) != STATUS_OK)
+    if (load_inputs(importer, node, error) != STATUS_OK ||
+        onnx_fold_room(importer, &result, &data, error) != STATUS_OK)
         return error->status;
     const float *floats = x->data;
     const int64_t *ints = x->data;
@@ -113,13 +132,13 @@ static enum status fold_constant_of_shape(struct importer *importer, const Onnx_
                                           struct error *error)
 {
     const Onnx__AttributeProto *attribute = onnx_attribute(node, "value");
-    const float zero = 0.0f;
+    static const float zero = 0.0f;
     struct tensor value = {.dtype = DTYPE_FLOAT32, .rank = 0, .data = &zero};
     struct ints dims;
     if (importer_ints(importer, node, 0, "shape", &dims, error) != STATUS_OK)
         return error->status;
     if (attribute && attribute->t &&
-        onnx_tensor(importer->scratch, attribute->t, &value, error) != STATUS_OK)
+        onnx_tensor(importer, attribute->t, &value, error) != STATUS_OK)
         return error->status;
     if (tensor_count(&value) != 1 || dims.count > TENSOR_RANK_MAX)
         return error_set(error, STATUS_INVALID, "expected one value and at most %d dimensions",
@@ -127,12 +146,10 @@ static enum status fold_constant_of_shape(struct importer *importer, const Onnx_
     struct tensor result = {.dtype = value.dtype, .rank = dims.count};
     for (size_t i = 0; i < dims.count; i++)
         result.dims[i] = dims.numbers[i];
-    void *data;
-    if (onnx_fold_room(importer, &result, &data, error) != STATUS_OK)
+    size_t count;
+    if (check_size(&result, &count, error) != STATUS_OK ||
+        onnx_tensor_repeat(importer, &value, &result, error) != STATUS_OK)
         return error->status;
-    const size_t bytes = dtype_bytes(value.dtype);
-    for (size_t i = 0; i < tensor_count(&result); i++)
-        memcpy((char *)data + i * bytes, value.data, bytes);
     return onnx_fold_define(importer, node, &result, error);
 }
 
@@ -320,7 +337,7 @@ enum status onnx_fold(struct importer *importer, const Onnx__NodeProto *node, st
     static const struct {
         const char *op_type;
         import_function *fold;
-        bool floats; /* not for whole numbers only */
+        bool floats; /* not for whole numbers only, of which all are loaded */
     } folds[] = {
         {"Shape", fold_shape, true},
         {"Size", fold_shape, true},
@@ -358,7 +375,10 @@ enum status onnx_fold(struct importer *importer, const Onnx__NodeProto *node, st
         whole &= !onnx_fold_input(importer, node, i) ||
                  onnx_fold_input(importer, node, i)->dtype == DTYPE_INT64;
     for (size_t i = 0; i < sizeof folds / sizeof folds[0]; i++)
-        if (onnx_is_op(node, folds[i].op_type) && (folds[i].floats || whole))
+        if (onnx_is_op(node, folds[i].op_type) && (folds[i].floats || whole)) {
+            if (!folds[i].floats && load_inputs(importer, node, error) != STATUS_OK)
+                return error->status;
             return folds[i].fold(importer, node, error);
+        }
     return onnx_fold_floats(importer, node, error);
 }

@@ -314,12 +314,12 @@ static char *scope_name(struct arena *arena, const Onnx__NodeProto *node)
 static bool define_slopes(const struct match *match, struct operand *operand)
 {
     const size_t count = tensor_count(match->slopes);
-    const float *from = match->slopes->data;
     float *slopes = arena_alloc(match->importer->scratch, count, sizeof *slopes);
-    if (!slopes)
+    struct error ignored;
+    if (!slopes || onnx_tensor_numbers(match->slopes, 0, count, slopes, &ignored) != STATUS_OK)
         return false;
-    for (size_t i = 0; i < count; i++)
-        slopes[i] = match->negative ? -from[i] : from[i];
+    for (size_t i = 0; i < count && match->negative; i++)
+        slopes[i] = -slopes[i];
     operand->is_constant = true;
     operand->tensor = *match->slopes;
     operand->tensor.data = slopes;

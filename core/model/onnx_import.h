@@ -14,6 +14,7 @@
 
 #include <string.h>
 
+#include "files.h"
 #include "model.h"
 #include "onnx.pb-c.h"
 
@@ -43,6 +44,7 @@ struct importer {
     struct model *model;
     struct arena *scratch; /* for what only the import needs */
     const Onnx__GraphProto *proto;
+    const struct files *files;  /* where large tensors are */
     struct hsearch_data *names; /* name -> struct operand */
     struct operand *operands;
     size_t operand_count, operand_capacity;
@@ -149,10 +151,14 @@ enum status importer_define(struct importer *importer, const Onnx__NodeProto *no
 enum status importer_define_value(struct importer *importer, const Onnx__NodeProto *node, size_t i,
                                   uint32_t value, struct error *error);
 
-/* Input i as a constant of that type; what names it in the message. */
+/* Input i as a constant of that type, its numbers at hand; what names it in the message. */
 enum status importer_constant(struct importer *importer, const Onnx__NodeProto *node, size_t i,
                               const char *what, enum dtype dtype, struct tensor *tensor,
                               struct error *error);
+
+/* The same for weights, which may still be stored. */
+enum status importer_weight(struct importer *importer, const Onnx__NodeProto *node, size_t i,
+                            const char *what, struct tensor *tensor, struct error *error);
 
 /* Whole numbers that old operator sets have as an attribute and newer ones as input i; no numbers
  * when there is neither. */
@@ -245,7 +251,7 @@ enum status importer_make_moves(struct importer *importer, const char *name,
                                 size_t input_count, const float *fill, const struct shape *shape,
                                 enum layout layout, uint32_t *value, struct error *error);
 
-/* Attributes and tensors (onnx_tensor.c) */
+/* Attributes (onnx_attribute.c) */
 
 /* Attributes by name, or the fallback when node has none of that name; INVALID when it has another
  * type. */
@@ -258,15 +264,30 @@ const Onnx__AttributeProto *onnx_attribute(const Onnx__NodeProto *node, const ch
 /* Whether a text attribute says text. */
 bool onnx_attribute_says(const Onnx__AttributeProto *attribute, const char *text);
 
-/* INVALID when one of count numbers of the tensor called name is not finite: weights are packed
- * only when every one is, because zeros are skipped against them. */
-enum status onnx_check_finite(const char *name, const float *data, size_t count,
-                              struct error *error);
+/* Tensors (onnx_tensor.c)
+ *
+ * The numbers of a large tensor stay stored in the file until they are wanted: to be packed, piece
+ * by piece, or all together for a computation. A tensor's data is NULL as long. */
 
 /* Reads a tensor as float32 (half and double precision are converted) or int64 (int32 and bool
- * are): *tensor borrows the message's memory or lies in arena. Refused unless type, shape and bytes
- * agree. */
-enum status onnx_tensor(struct arena *arena, const Onnx__TensorProto *proto, struct tensor *tensor,
-                        struct error *error);
+ * are): *tensor borrows the message's memory, lies in scratch memory or is stored. Refused unless
+ * type, shape and bytes agree. */
+enum status onnx_tensor(struct importer *importer, const Onnx__TensorProto *proto,
+                        struct tensor *tensor, struct error *error);
+
+/* The file a tensor's external data is in, NULL for none. */
+const char *onnx_tensor_location(const Onnx__TensorProto *proto);
+
+/* Gives tensor, whose shape is known, the type of number and that number in every place. The number
+ * stays where it is. */
+enum status onnx_tensor_repeat(struct importer *importer, const struct tensor *number,
+                               struct tensor *tensor, struct error *error);
+
+/* Copies elements [first, first + count) of any tensor, as its dtype. */
+enum status onnx_tensor_numbers(const struct tensor *tensor, size_t first, size_t count, void *to,
+                                struct error *error);
+
+/* Brings stored numbers into scratch memory. */
+enum status onnx_tensor_load(struct importer *importer, struct tensor *tensor, struct error *error);
 
 #endif

@@ -140,17 +140,38 @@ enum status importer_define_value(struct importer *importer, const Onnx__NodePro
     return importer_define(importer, node, i, (struct operand){.value = value}, error);
 }
 
+static enum status find_constant(struct importer *importer, const Onnx__NodeProto *node, size_t i,
+                                 const char *what, enum dtype dtype, struct operand **operand,
+                                 struct error *error)
+{
+    *operand = importer_operand(importer, node, i);
+    if (!*operand || !(*operand)->is_constant)
+        return error_set(error, STATUS_UNSUPPORTED, "%s must be a constant", what);
+    if ((*operand)->tensor.dtype != dtype)
+        return error_set(error, STATUS_UNSUPPORTED, "%s must be %s numbers", what,
+                         dtype == DTYPE_FLOAT32 ? "floating-point" : "whole");
+    return STATUS_OK;
+}
+
 enum status importer_constant(struct importer *importer, const Onnx__NodeProto *node, size_t i,
                               const char *what, enum dtype dtype, struct tensor *tensor,
                               struct error *error)
 {
-    const struct operand *operand = importer_operand(importer, node, i);
-    if (!operand || !operand->is_constant)
-        return error_set(error, STATUS_UNSUPPORTED, "%s must be a constant", what);
+    struct operand *operand;
+    if (find_constant(importer, node, i, what, dtype, &operand, error) != STATUS_OK ||
+        onnx_tensor_load(importer, &operand->tensor, error) != STATUS_OK)
+        return error->status;
     *tensor = operand->tensor;
-    if (tensor->dtype != dtype)
-        return error_set(error, STATUS_UNSUPPORTED, "%s must be %s numbers", what,
-                         dtype == DTYPE_FLOAT32 ? "floating-point" : "whole");
+    return STATUS_OK;
+}
+
+enum status importer_weight(struct importer *importer, const Onnx__NodeProto *node, size_t i,
+                            const char *what, struct tensor *tensor, struct error *error)
+{
+    struct operand *operand;
+    if (find_constant(importer, node, i, what, DTYPE_FLOAT32, &operand, error) != STATUS_OK)
+        return error->status;
+    *tensor = operand->tensor;
     return STATUS_OK;
 }
 

@@ -13,7 +13,7 @@ enum status import_initializers(struct importer *importer, struct error *error)
         struct operand operand = {.is_constant = true, .initializer = true};
         if (!tensor->name || !tensor->name[0])
             return error_set(error, STATUS_INVALID, "initializer %zu has no name", i);
-        if (onnx_tensor(importer->scratch, tensor, &operand.tensor, error) != STATUS_OK ||
+        if (onnx_tensor(importer, tensor, &operand.tensor, error) != STATUS_OK ||
             importer_enter(importer, tensor->name, operand, error) != STATUS_OK)
             return error->status;
     }

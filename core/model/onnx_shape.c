@@ -45,7 +45,7 @@ static enum status read_constant(struct importer *importer, const Onnx__Attribut
     if (strcmp(name, "value") == 0 && !attribute->t)
         return error_set(error, STATUS_INVALID, "attribute \"value\" must be a tensor");
     if (attribute->t)
-        return onnx_tensor(importer->scratch, attribute->t, tensor, error);
+        return onnx_tensor(importer, attribute->t, tensor, error);
     if (!ints && strcmp(name, "value_float") != 0 && strcmp(name, "value_floats") != 0)
         return error_set(error, STATUS_UNSUPPORTED, "expected numbers, found attribute \"%s\"",
                          name);

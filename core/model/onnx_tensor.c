@@ -1,226 +1,328 @@
-/* Attributes and tensors of the file. */
+/* Tensors of the file: what they hold, and where. */
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
 
 #include "onnx_import.h"
+#include "wire.h"
 
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "ONNX raw data is read in place");
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "ONNX data is read as it is stored");
 
-const Onnx__AttributeProto *onnx_attribute(const Onnx__NodeProto *node, const char *name)
+/* Formats */
+
+static float from_bits(uint32_t bits)
 {
-    for (size_t i = 0; i < node->n_attribute; i++)
-        if (node->attribute[i]->name && strcmp(node->attribute[i]->name, name) == 0)
-            return node->attribute[i];
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+static float from_bfloat16(uint16_t bits)
+{
+    return from_bits((uint32_t)bits << 16);
+}
+
+/* The exponent is rebiased by a multiplication, which is exact also for denormals; that of
+ * infinities and NaNs is set again. */
+static float from_float16(uint16_t bits)
+{
+    const float scaled = from_bits((uint32_t)(bits & 0x7FFF) << 13) * 0x1p112f;
+    const uint32_t special = (bits & 0x7C00) == 0x7C00 ? 0x7F800000 : 0;
+    uint32_t wide;
+    memcpy(&wide, &scaled, sizeof wide);
+    return from_bits(wide | special | (uint32_t)(bits & 0x8000) << 16);
+}
+
+/* Converts count elements that lie stride bytes apart. */
+typedef void convert_function(const uint8_t *from, size_t stride, size_t count, void *to);
+
+#define CONVERT(name, type, to_type, value)                                                  \
+    static void convert_##name(const uint8_t *from, size_t stride, size_t count, void *data) \
+    {                                                                                        \
+        to_type *to = data;                                                                  \
+        for (size_t i = 0; i < count; i++, from += stride) {                                 \
+            type element;                                                                    \
+            memcpy(&element, from, sizeof element);                                          \
+            to[i] = value;                                                                   \
+        }                                                                                    \
+    }
+CONVERT(float32, float, float, element)
+CONVERT(float64, double, float, (float)element)
+CONVERT(float16, uint16_t, float, from_float16(element))
+CONVERT(bfloat16, uint16_t, float, from_bfloat16(element))
+CONVERT(int64, int64_t, int64_t, element)
+CONVERT(int32, int32_t, int64_t, element)
+CONVERT(int16, int16_t, int64_t, element)
+CONVERT(int8, int8_t, int64_t, element)
+CONVERT(uint8, uint8_t, int64_t, element)
+CONVERT(uint16, uint16_t, int64_t, element)
+CONVERT(uint32, uint32_t, int64_t, element)
+CONVERT(uint64, uint64_t, int64_t, (int64_t)element)
+CONVERT(boolean, uint8_t, int64_t, element != 0)
+
+enum list { LIST_FLOAT, LIST_DOUBLE, LIST_INT32, LIST_INT64, LIST_UINT64 };
+
+/* A data type of ONNX: how an element is stored as raw data, what it is read as, and which of
+ * protobuf's lists may hold it instead, an element in the first bytes of each. */
+struct format {
+    int32_t type;
+    enum dtype dtype;
+    size_t bytes;
+    enum list list;
+    convert_function *convert;
+};
+
+#define FORMAT(name, dtype, bytes, list, convert)                                 \
+    {                                                                             \
+        ONNX__TENSOR_PROTO__DATA_TYPE__##name, DTYPE_##dtype, bytes, LIST_##list, \
+            convert_##convert                                                     \
+    }
+static const struct format formats[] = {
+    FORMAT(FLOAT, FLOAT32, 4, FLOAT, float32),   FORMAT(DOUBLE, FLOAT32, 8, DOUBLE, float64),
+    FORMAT(FLOAT16, FLOAT32, 2, INT32, float16), FORMAT(BFLOAT16, FLOAT32, 2, INT32, bfloat16),
+    FORMAT(INT64, INT64, 8, INT64, int64),       FORMAT(INT32, INT64, 4, INT32, int32),
+    FORMAT(INT16, INT64, 2, INT32, int16),       FORMAT(INT8, INT64, 1, INT32, int8),
+    FORMAT(UINT8, INT64, 1, INT32, uint8),       FORMAT(UINT16, INT64, 2, INT32, uint16),
+    FORMAT(UINT32, INT64, 4, UINT64, uint32),    FORMAT(UINT64, INT64, 8, UINT64, uint64),
+    FORMAT(BOOL, INT64, 1, INT32, boolean),
+};
+
+static const struct format *find_format(int32_t type)
+{
+    for (size_t i = 0; i < sizeof formats / sizeof formats[0]; i++)
+        if (formats[i].type == type)
+            return &formats[i];
     return NULL;
 }
 
-bool onnx_attribute_says(const Onnx__AttributeProto *attribute, const char *text)
+/* Whether elements one after another are what the format is read as. */
+static bool is_plain(const struct format *format)
 {
-    return attribute->s.len == strlen(text) && memcmp(attribute->s.data, text, strlen(text)) == 0;
+    return format->convert == convert_float32 || format->convert == convert_int64;
 }
 
-enum status onnx_attribute_float(const Onnx__NodeProto *node, const char *name, float fallback,
-                                 float *value, struct error *error)
+/* Numbers that are read when they are wanted */
+
+struct stored {
+    const struct format *format;
+    struct file file; /* borrowed: not to be closed here */
+    size_t offset;    /* of the first element */
+    size_t stride;    /* bytes from one element to the next; 0: one number stands for all */
+};
+
+static enum status read_stored(const struct stored *stored, size_t first, size_t count, void *to,
+                               struct error *error)
 {
-    const Onnx__AttributeProto *attribute = onnx_attribute(node, name);
-    *value = attribute ? attribute->f : fallback;
-    if (attribute && !attribute->has_f)
-        return error_set(error, STATUS_INVALID, "attribute \"%s\" must be a float", name);
+    enum { CHUNK_BYTES = 4096 };
+    const struct format *format = stored->format;
+    const size_t stride = stored->stride, at = stored->offset + first * stride;
+    if (is_plain(format) && stride == format->bytes)
+        return file_read(&stored->file, at, count * stride, to, error);
+    if (stored->file.bytes) {
+        format->convert(stored->file.bytes + at, stride, count, to);
+        return STATUS_OK;
+    }
+    for (size_t done = 0, some; done < count; done += some) {
+        uint8_t chunk[CHUNK_BYTES];
+        some = count - done < CHUNK_BYTES / stride ? count - done : CHUNK_BYTES / stride;
+        if (file_read(&stored->file, at + done * stride, some * stride, chunk, error) != STATUS_OK)
+            return error->status;
+        format->convert(chunk, stride, some, (char *)to + done * dtype_bytes(format->dtype));
+    }
     return STATUS_OK;
 }
 
-enum status onnx_attribute_int(const Onnx__NodeProto *node, const char *name, int64_t fallback,
-                               int64_t *value, struct error *error)
+enum status onnx_tensor_numbers(const struct tensor *tensor, size_t first, size_t count, void *to,
+                                struct error *error)
 {
-    const Onnx__AttributeProto *attribute = onnx_attribute(node, name);
-    *value = attribute ? attribute->i : fallback;
-    if (attribute && !attribute->has_i)
-        return error_set(error, STATUS_INVALID, "attribute \"%s\" must be an integer", name);
+    const size_t bytes = dtype_bytes(tensor->dtype);
+    if (!tensor->data)
+        return read_stored(tensor->stored, first, count, to, error);
+    if (count > 0)
+        memcpy(to, (const char *)tensor->data + first * bytes, count * bytes);
     return STATUS_OK;
 }
+
+enum status onnx_tensor_load(struct importer *importer, struct tensor *tensor, struct error *error)
+{
+    const size_t count = tensor_count(tensor);
+    if (tensor->data)
+        return STATUS_OK;
+    void *data = arena_alloc(importer->scratch, count, dtype_bytes(tensor->dtype));
+    if (!data)
+        return error_set(error, STATUS_OUT_OF_MEMORY, "no memory left for a constant");
+    if (onnx_tensor_numbers(tensor, 0, count, data, error) != STATUS_OK)
+        return error->status;
+    tensor->data = data;
+    return STATUS_OK;
+}
+
+static enum status store(struct importer *importer, struct stored stored, struct tensor *tensor,
+                         struct error *error)
+{
+    struct stored *copy = arena_alloc(importer->scratch, 1, sizeof *copy);
+    if (!copy)
+        return error_set(error, STATUS_OUT_OF_MEMORY, "no memory left for a constant");
+    *copy = stored;
+    tensor->stored = copy;
+    tensor->data = NULL;
+    const bool small = tensor_count(tensor) <= WIRE_LARGE_BYTES / dtype_bytes(tensor->dtype);
+    return small ? onnx_tensor_load(importer, tensor, error) : STATUS_OK;
+}
+
+enum status onnx_tensor_repeat(struct importer *importer, const struct tensor *number,
+                               struct tensor *tensor, struct error *error)
+{
+    const int32_t type = number->dtype == DTYPE_FLOAT32 ? ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT
+                                                        : ONNX__TENSOR_PROTO__DATA_TYPE__INT64;
+    const struct stored stored = {.format = find_format(type),
+                                  .file = file_of_bytes(number->data, dtype_bytes(number->dtype))};
+    tensor->dtype = number->dtype;
+    return store(importer, stored, tensor, error);
+}
+
+/* Where the file has them */
 
 static enum status read_dims(const Onnx__TensorProto *proto, struct tensor *tensor, size_t *count,
                              struct error *error)
 {
-    const char *name = proto->name ? proto->name : "";
     if (proto->n_dims > TENSOR_RANK_MAX)
-        return error_set(error, STATUS_UNSUPPORTED,
-                         "tensor \"%s\": expected at most %d dimensions, found %zu", name,
+        return error_set(error, STATUS_UNSUPPORTED, "expected at most %d dimensions, found %zu",
                          TENSOR_RANK_MAX, proto->n_dims);
     tensor->rank = proto->n_dims;
     for (size_t i = 0; i < proto->n_dims; i++)
         tensor->dims[i] = proto->dims[i];
     if (!dims_count(tensor->dims, tensor->rank, count)) {
         char text[DIMS_TEXT_BYTES];
-        return error_set(error, STATUS_INVALID, "tensor \"%s\" has the impossible shape %s", name,
+        return error_set(error, STATUS_INVALID, "an impossible shape %s",
                          dims_text(text, tensor->dims, tensor->rank));
     }
     return STATUS_OK;
 }
 
-/* Where a tensor's numbers are: raw bytes, or one of protobuf's lists. */
-struct source {
-    const uint8_t *raw; /* NULL: the lists */
-    const Onnx__TensorProto *proto;
-};
-
-static float from_bfloat16(uint16_t bits)
+/* A number of external data: decimal digits; NULL leaves the fallback. */
+static bool read_place(const char *text, size_t fallback, size_t *number)
 {
-    uint32_t wide = (uint32_t)bits << 16;
-    float value;
-    memcpy(&value, &wide, sizeof value);
-    return value;
+    *number = text ? 0 : fallback;
+    if (text && !text[0])
+        return false;
+    for (; text && *text; text++)
+        if (*text < '0' || *text > '9' || __builtin_mul_overflow(*number, 10, number) ||
+            __builtin_add_overflow(*number, (size_t)(*text - '0'), number))
+            return false;
+    return true;
 }
 
-__extension__ typedef _Float16 float16;
-
-static float from_float16(uint16_t bits)
+static bool has_key(const Onnx__StringStringEntryProto *entry, const char *key)
 {
-    float16 half;
-    memcpy(&half, &bits, sizeof half);
-    return (float)half;
+    return entry->key && strcmp(entry->key, key) == 0;
 }
 
-/* Element i of a raw list of that C type, or of the protobuf list. */
-#define ELEMENT(type, list)                                                 \
-    type element;                                                           \
-    if (source->raw)                                                        \
-        memcpy(&element, source->raw + i * sizeof element, sizeof element); \
-    else                                                                    \
-        element = (type)source->proto->list[i]
-
-#define READ(name, type, list, to, value)                                      \
-    static void read_##name(const struct source *source, size_t i, void *data) \
-    {                                                                          \
-        ELEMENT(type, list);                                                   \
-        ((to *)data)[i] = value;                                               \
-    }
-READ(float32, float, float_data, float, element)
-READ(float64, double, double_data, float, (float)element)
-READ(float16, uint16_t, int32_data, float, from_float16(element))
-READ(bfloat16, uint16_t, int32_data, float, from_bfloat16(element))
-READ(int64, int64_t, int64_data, int64_t, element)
-READ(int32, int32_t, int32_data, int64_t, element)
-READ(int16, int16_t, int32_data, int64_t, element)
-READ(int8, int8_t, int32_data, int64_t, element)
-READ(uint8, uint8_t, int32_data, int64_t, element)
-READ(uint16, uint16_t, int32_data, int64_t, element)
-READ(uint32, uint32_t, uint64_data, int64_t, (int64_t)element)
-READ(uint64, uint64_t, uint64_data, int64_t, (int64_t)element)
-READ(boolean, uint8_t, int32_data, int64_t, element != 0)
-
-enum list { LIST_FLOAT, LIST_DOUBLE, LIST_INT32, LIST_INT64, LIST_UINT64 };
-
-static const struct reader {
-    int32_t type;
-    enum dtype dtype;
-    size_t bytes;
-    enum list list;
-    void (*read)(const struct source *source, size_t i, void *data);
-} readers[] = {
-    {ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT, DTYPE_FLOAT32, 4, LIST_FLOAT, read_float32},
-    {ONNX__TENSOR_PROTO__DATA_TYPE__DOUBLE, DTYPE_FLOAT32, 8, LIST_DOUBLE, read_float64},
-    {ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT16, DTYPE_FLOAT32, 2, LIST_INT32, read_float16},
-    {ONNX__TENSOR_PROTO__DATA_TYPE__BFLOAT16, DTYPE_FLOAT32, 2, LIST_INT32, read_bfloat16},
-    {ONNX__TENSOR_PROTO__DATA_TYPE__INT64, DTYPE_INT64, 8, LIST_INT64, read_int64},
-    {ONNX__TENSOR_PROTO__DATA_TYPE__INT32, DTYPE_INT64, 4, LIST_INT32, read_int32},
-    {ONNX__TENSOR_PROTO__DATA_TYPE__INT16, DTYPE_INT64, 2, LIST_INT32, read_int16},
-    {ONNX__TENSOR_PROTO__DATA_TYPE__INT8, DTYPE_INT64, 1, LIST_INT32, read_int8},
-    {ONNX__TENSOR_PROTO__DATA_TYPE__UINT8, DTYPE_INT64, 1, LIST_INT32, read_uint8},
-    {ONNX__TENSOR_PROTO__DATA_TYPE__UINT16, DTYPE_INT64, 2, LIST_INT32, read_uint16},
-    {ONNX__TENSOR_PROTO__DATA_TYPE__UINT32, DTYPE_INT64, 4, LIST_UINT64, read_uint32},
-    {ONNX__TENSOR_PROTO__DATA_TYPE__UINT64, DTYPE_INT64, 8, LIST_UINT64, read_uint64},
-    {ONNX__TENSOR_PROTO__DATA_TYPE__BOOL, DTYPE_INT64, 1, LIST_INT32, read_boolean},
-};
-
-static const struct reader *find_reader(const Onnx__TensorProto *proto)
+const char *onnx_tensor_location(const Onnx__TensorProto *proto)
 {
-    for (size_t i = 0; proto->has_data_type && i < sizeof readers / sizeof readers[0]; i++)
-        if (readers[i].type == proto->data_type)
-            return &readers[i];
+    for (size_t i = 0; i < proto->n_external_data; i++)
+        if (has_key(proto->external_data[i], "location"))
+            return proto->external_data[i]->value;
     return NULL;
 }
 
-static size_t list_count(const Onnx__TensorProto *proto, enum list list)
+/* The part of a file that holds the tensor's numbers. */
+static enum status find_external(const struct importer *importer, const Onnx__TensorProto *proto,
+                                 struct stored *stored, size_t *bytes, struct error *error)
 {
-    switch (list) {
-    case LIST_FLOAT:
-        return proto->n_float_data;
-    case LIST_DOUBLE:
-        return proto->n_double_data;
-    case LIST_INT32:
-        return proto->n_int32_data;
-    case LIST_INT64:
-        return proto->n_int64_data;
-    default:
-        return proto->n_uint64_data;
+    static const char *const keys[] = {"location", "offset", "length"};
+    const char *values[3] = {NULL};
+    for (size_t i = 0; i < proto->n_external_data; i++)
+        for (size_t key = 0; key < 3; key++)
+            if (has_key(proto->external_data[i], keys[key])) {
+                if (values[key])
+                    return error_set(error, STATUS_INVALID, "its %s is given twice", keys[key]);
+                values[key] = proto->external_data[i]->value;
+            }
+    const struct file *file = values[0] ? files_find(importer->files, values[0]) : NULL;
+    if (!file)
+        return error_set(error, STATUS_INVALID, "its external data has no known location");
+    stored->file = *file;
+    if (!read_place(values[1], 0, &stored->offset) || stored->offset > file->count ||
+        !read_place(values[2], file->count - stored->offset, bytes) ||
+        *bytes > file->count - stored->offset)
+        return error_set(error, STATUS_INVALID,
+                         "its external data lies at offset %s, length %s, of a file of %zu bytes",
+                         values[1] ? values[1] : "0", values[2] ? values[2] : "unknown",
+                         file->count);
+    return STATUS_OK;
+}
+
+/* One of protobuf's lists, element by element. */
+static size_t find_list(const Onnx__TensorProto *proto, enum list list, struct stored *stored)
+{
+    const struct {
+        const void *elements;
+        size_t count, stride;
+    } lists[] = {
+        [LIST_FLOAT] = {proto->float_data, proto->n_float_data, sizeof *proto->float_data},
+        [LIST_DOUBLE] = {proto->double_data, proto->n_double_data, sizeof *proto->double_data},
+        [LIST_INT32] = {proto->int32_data, proto->n_int32_data, sizeof *proto->int32_data},
+        [LIST_INT64] = {proto->int64_data, proto->n_int64_data, sizeof *proto->int64_data},
+        [LIST_UINT64] = {proto->uint64_data, proto->n_uint64_data, sizeof *proto->uint64_data},
+    };
+    stored->stride = lists[list].stride;
+    stored->file = file_of_bytes(lists[list].elements, lists[list].count * lists[list].stride);
+    return lists[list].count * stored->stride;
+}
+
+/* Where the numbers are; bytes receives how many bytes of them, and of what lies between. */
+static enum status find_data(const struct importer *importer, const Onnx__TensorProto *proto,
+                             struct stored *stored, size_t *bytes, struct error *error)
+{
+    stored->stride = stored->format->bytes;
+    if (proto->n_external_data > 0) {
+        if (proto->has_raw_data)
+            return error_set(error, STATUS_INVALID, "it has raw data and external data");
+        return find_external(importer, proto, stored, bytes, error);
     }
+    *bytes = proto->raw_data.len;
+    if (proto->has_raw_data)
+        stored->file = file_of_bytes(proto->raw_data.data, proto->raw_data.len);
+    else
+        *bytes = find_list(proto, stored->format->list, stored);
+    return STATUS_OK;
 }
 
-/* The numbers in the file, when they are there as they are wanted; NULL otherwise. */
-static const void *borrowed(const Onnx__TensorProto *proto)
+/* The numbers in memory, when they are there as they are wanted; NULL otherwise. */
+static const void *borrowed(const struct stored *stored)
 {
-    if (proto->has_raw_data && (uintptr_t)proto->raw_data.data % sizeof(int64_t) != 0)
-        return NULL;
-    if (proto->data_type == ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT)
-        return proto->has_raw_data ? (const void *)proto->raw_data.data : proto->float_data;
-    if (proto->data_type == ONNX__TENSOR_PROTO__DATA_TYPE__INT64)
-        return proto->has_raw_data ? (const void *)proto->raw_data.data : proto->int64_data;
-    return NULL;
+    const size_t bytes = stored->format->bytes;
+    const uint8_t *data = stored->file.bytes ? stored->file.bytes + stored->offset : NULL;
+    const bool fits =
+        is_plain(stored->format) && stored->stride == bytes && (uintptr_t)data % bytes == 0;
+    return fits ? (const void *)data : NULL;
 }
 
-static enum status check_data(const Onnx__TensorProto *proto, const struct reader *reader,
-                              size_t count, struct error *error)
+static enum status read_tensor(struct importer *importer, const Onnx__TensorProto *proto,
+                               struct tensor *tensor, struct error *error)
 {
-    const char *name = proto->name ? proto->name : "";
-    if (!reader)
-        return error_set(error, STATUS_UNSUPPORTED,
-                         "tensor \"%s\": ONNX data type %" PRId32 " is not supported", name,
-                         proto->data_type);
-    if (proto->n_external_data > 0)
-        return error_set(error, STATUS_UNSUPPORTED,
-                         "tensor \"%s\" lies in an external file, which is not supported", name);
-    bool raw = proto->has_raw_data;
-    size_t found = raw ? proto->raw_data.len / reader->bytes : list_count(proto, reader->list);
-    if (found == count && (!raw || proto->raw_data.len % reader->bytes == 0))
-        return STATUS_OK;
-    return error_set(error, STATUS_INVALID,
-                     "tensor \"%s\": its shape needs %zu numbers, the file holds %zu", name, count,
-                     found);
-}
-
-enum status onnx_tensor(struct arena *arena, const Onnx__TensorProto *proto, struct tensor *tensor,
-                        struct error *error)
-{
-    const struct reader *reader = find_reader(proto);
-    size_t count;
+    struct stored stored = {.format = proto->has_data_type ? find_format(proto->data_type) : NULL};
+    size_t count, bytes;
     *tensor = (struct tensor){.rank = 0};
+    if (!stored.format)
+        return error_set(error, STATUS_UNSUPPORTED, "ONNX data type %" PRId32 " is not supported",
+                         proto->data_type);
     if (read_dims(proto, tensor, &count, error) != STATUS_OK ||
-        check_data(proto, reader, count, error) != STATUS_OK)
+        find_data(importer, proto, &stored, &bytes, error) != STATUS_OK)
         return error->status;
-    tensor->dtype = reader->dtype;
-    tensor->data = borrowed(proto);
-    if (tensor->data)
-        return STATUS_OK;
-    void *data = arena_alloc(arena, count, dtype_bytes(reader->dtype));
-    if (!data)
-        return error_set(error, STATUS_OUT_OF_MEMORY, "no memory left for tensor \"%s\"",
-                         proto->name ? proto->name : "");
-    const struct source source = {proto->has_raw_data ? proto->raw_data.data : NULL, proto};
-    for (size_t i = 0; i < count; i++)
-        reader->read(&source, i, data);
-    tensor->data = data;
-    return STATUS_OK;
+    if (bytes / stored.stride != count || bytes % stored.stride != 0)
+        return error_set(error, STATUS_INVALID, "its shape needs %zu numbers, the file holds %zu",
+                         count, bytes / stored.stride);
+    tensor->dtype = stored.format->dtype;
+    tensor->data = borrowed(&stored);
+    return tensor->data ? STATUS_OK : store(importer, stored, tensor, error);
 }
 
-enum status onnx_check_finite(const char *name, const float *data, size_t count,
-                              struct error *error)
+enum status onnx_tensor(struct importer *importer, const Onnx__TensorProto *proto,
+                        struct tensor *tensor, struct error *error)
 {
-    for (size_t i = 0; i < count; i++)
-        if (!isfinite(data[i]))
-            return error_set(error, STATUS_INVALID,
-                             "tensor \"%s\": expected finite weights, found %g at element %zu",
-                             name, (double)data[i], i);
-    return STATUS_OK;
+    if (read_tensor(importer, proto, tensor, error) == STATUS_OK)
+        return STATUS_OK;
+    return error_prefix(error, "tensor \"%s\"", proto->name ? proto->name : "");
 }

@@ -34,7 +34,8 @@ enum status importer_constant_value(struct importer *importer, const struct tens
     float *data = arena_alloc(&importer->model->arena, count, sizeof *data);
     if (!data)
         return no_memory(error);
-    memcpy(data, tensor->data, count * sizeof *data);
+    if (onnx_tensor_numbers(tensor, 0, count, data, error) != STATUS_OK)
+        return error->status;
     return graph_add_constant(&importer->model->graph, "constant", shape, data, value, error);
 }
 

@@ -7,7 +7,8 @@
 
 #include "onnx.pb-c.h"
 
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the header's length is read in place");
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+               "the header's length is read as it is stored");
 
 enum { LENGTH_BYTES = 8 };
 
@@ -61,7 +62,7 @@ static enum status read_shape(const json_t *shape, struct safetensor *tensor, st
 }
 
 /* Where the tensor lies in the data of so many bytes, which must be as much as it needs. */
-static enum status read_place(const json_t *offsets, const uint8_t *data, size_t data_bytes,
+static enum status read_place(const json_t *offsets, size_t data, size_t data_bytes,
                               struct safetensor *tensor, struct error *error)
 {
     const json_t *first = json_array_get(offsets, 0), *last = json_array_get(offsets, 1);
@@ -81,12 +82,12 @@ static enum status read_place(const json_t *offsets, const uint8_t *data, size_t
             error, STATUS_INVALID,
             "the shape %s in %s does not fit the %" PRId64 " bytes of its data_offsets",
             dims_text(text, tensor->dims, tensor->rank), types[tensor->type].name, end - begin);
-    tensor->data = data + begin;
+    tensor->offset = data + (size_t)begin;
     tensor->bytes = (size_t)(end - begin);
     return STATUS_OK;
 }
 
-static enum status read_tensor(const json_t *json, const uint8_t *data, size_t data_bytes,
+static enum status read_tensor(const json_t *json, size_t data, size_t data_bytes,
                                struct safetensor *tensor, struct error *error)
 {
     const char *type = json_string_value(json_object_get(json, "dtype"));
@@ -115,7 +116,7 @@ static enum status check_metadata(json_t *json, struct error *error)
 }
 
 static enum status read_entries(struct safetensors *tensors, struct arena *arena, json_t *header,
-                                const uint8_t *data, size_t data_bytes, struct error *error)
+                                size_t data, size_t data_bytes, struct error *error)
 {
     const char *name;
     json_t *json;
@@ -142,8 +143,8 @@ static enum status read_entries(struct safetensors *tensors, struct arena *arena
 static int by_place(const void *a, const void *b)
 {
     const struct safetensor *left = a, *right = b;
-    if (left->data != right->data)
-        return left->data < right->data ? -1 : 1;
+    if (left->offset != right->offset)
+        return left->offset < right->offset ? -1 : 1;
     return left->bytes < right->bytes ? -1 : left->bytes > right->bytes;
 }
 
@@ -153,24 +154,24 @@ static int by_name(const void *a, const void *b)
 }
 
 /* The tensors must follow each other from data to its end, so that nothing hides in the file. */
-static enum status check_places(struct safetensors *tensors, const uint8_t *data, size_t data_bytes,
+static enum status check_places(struct safetensors *tensors, size_t data, size_t data_bytes,
                                 struct error *error)
 {
-    const uint8_t *end = data;
+    size_t end = data;
     qsort(tensors->items, tensors->count, sizeof *tensors->items, by_place);
     for (size_t i = 0; i < tensors->count; i++) {
         const struct safetensor *tensor = &tensors->items[i];
-        if (tensor->data != end)
+        if (tensor->offset != end)
             return error_set(error, STATUS_INVALID,
                              "tensor \"%s\": expected its data at %zu, where those before it end, "
                              "found them at %zu",
-                             tensor->name, (size_t)(end - data), (size_t)(tensor->data - data));
+                             tensor->name, end - data, tensor->offset - data);
         end += tensor->bytes;
     }
     if (end != data + data_bytes)
         return error_set(error, STATUS_INVALID,
-                         "expected %zu bytes of data, as the tensors have, found %zu",
-                         (size_t)(end - data), data_bytes);
+                         "expected %zu bytes of data, as the tensors have, found %zu", end - data,
+                         data_bytes);
     qsort(tensors->items, tensors->count, sizeof *tensors->items, by_name);
     return STATUS_OK;
 }
@@ -188,26 +189,40 @@ static enum status check_length(uint64_t length, size_t count, struct error *err
     return STATUS_OK;
 }
 
-enum status safetensors_read(struct safetensors *tensors, struct arena *arena, const uint8_t *bytes,
-                             size_t count, struct error *error)
+/* The header as text in arena, which the file's data follow. */
+static enum status read_header(const struct file *file, struct arena *arena, char **text,
+                               size_t *length, struct error *error)
 {
-    uint64_t length;
-    json_error_t at;
-    *tensors = (struct safetensors){.items = NULL};
-    error->status = STATUS_OK;
-    if (count < LENGTH_BYTES)
+    uint64_t said;
+    if (file->count < LENGTH_BYTES)
         return error_set(error, STATUS_INVALID, "expected a safetensors file, found %zu bytes",
-                         count);
-    memcpy(&length, bytes, LENGTH_BYTES);
-    if (check_length(length, count, error) != STATUS_OK)
+                         file->count);
+    if (file_read(file, 0, LENGTH_BYTES, &said, error) != STATUS_OK ||
+        check_length(said, file->count, error) != STATUS_OK)
         return error->status;
-    const char *text = (const char *)bytes + LENGTH_BYTES;
+    *length = (size_t)said;
+    *text = arena_alloc(arena, *length, 1);
+    if (!*text)
+        return error_set(error, STATUS_OUT_OF_MEMORY, "no memory left for the header");
+    return file_read(file, LENGTH_BYTES, *length, *text, error);
+}
+
+enum status safetensors_read(struct safetensors *tensors, struct arena *arena,
+                             const struct files *files, struct error *error)
+{
+    const struct file *file = &files->list[0];
+    json_error_t at;
+    size_t length = 0;
+    char *text = NULL;
+    *tensors = (struct safetensors){.files = files};
+    error->status = STATUS_OK;
+    if (read_header(file, arena, &text, &length, error) != STATUS_OK)
+        return error->status;
     json_t *header = json_loadb(text, length, JSON_REJECT_DUPLICATES, &at);
     if (!json_is_object(header))
         error_set(error, STATUS_INVALID, "expected a JSON object as header, found %s",
                   header ? "other JSON" : at.text);
-    const uint8_t *data = bytes + LENGTH_BYTES + length;
-    const size_t data_bytes = count - LENGTH_BYTES - length;
+    const size_t data = LENGTH_BYTES + length, data_bytes = file->count - data;
     if (error->status == STATUS_OK &&
         read_entries(tensors, arena, header, data, data_bytes, error) == STATUS_OK)
         check_places(tensors, data, data_bytes, error);

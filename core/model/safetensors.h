@@ -6,8 +6,7 @@
 #ifndef RELUD_SAFETENSORS_H
 #define RELUD_SAFETENSORS_H
 
-#include "arena.h"
-#include "status.h"
+#include "files.h"
 #include "tensor.h"
 
 /* The reference reads headers of up to 100 MB; 16 MiB name more than 100,000 tensors, and bound the
@@ -26,21 +25,22 @@ struct safetensor {
     enum safetensors_type type;
     size_t rank;
     int64_t dims[TENSOR_RANK_MAX]; /* >= 0 */
-    const uint8_t *data;           /* in the file, at any alignment */
+    size_t offset;                 /* of its data in the file, at any alignment */
     size_t bytes;                  /* the product of dims in elements of that type */
     bool used;                     /* for who reads the file: false at first */
 };
 
 struct safetensors {
-    struct safetensor *items; /* by name */
+    const struct files *files; /* borrowed; the first is the file */
+    struct safetensor *items;  /* by name */
     size_t count;
 };
 
-/* Reads the header of the file in bytes[count] into arena; the tensors' data stay where they are.
- * INVALID unless every tensor lies in the file, is as long as its shape says, and together they are
- * the whole of it; TOO_LARGE when the header is. */
-enum status safetensors_read(struct safetensors *tensors, struct arena *arena, const uint8_t *bytes,
-                             size_t count, struct error *error);
+/* Reads the header of the first of files into arena; the tensors' data stay where they are. INVALID
+ * unless every tensor lies in the file, is as long as its shape says, and together they are the
+ * whole of it; TOO_LARGE when the header is. */
+enum status safetensors_read(struct safetensors *tensors, struct arena *arena,
+                             const struct files *files, struct error *error);
 
 /* The tensor of that name, NULL when there is none. */
 struct safetensor *safetensors_find(const struct safetensors *tensors, const char *name);

@@ -17,7 +17,6 @@
 #include <string.h>
 
 #include "graph/session.h"
-#include "model/file.h"
 #include "model/model.h"
 #include "model/onnx.h"
 #include "onnx.pb-c.h"
@@ -36,13 +35,14 @@ struct list {
 static Onnx__TensorProto *read_tensor(const char *set, const char *kind, size_t i)
 {
     char path[PATH_BYTES];
+    struct arena arena;
     struct file file;
-    struct error error;
+    Onnx__TensorProto *tensor = NULL;
     snprintf(path, sizeof path, "%s/%s_%zu.pb", set, kind, i);
-    if (file_open(&file, path, SIZE_MAX / 2, &error) != STATUS_OK)
-        return NULL;
-    Onnx__TensorProto *tensor = onnx__tensor_proto__unpack(NULL, file.count, file.bytes);
-    file_close(&file);
+    arena_init(&arena, SIZE_MAX);
+    if (file_load(&arena, path, SIZE_MAX, &file, NULL) == STATUS_OK)
+        tensor = onnx__tensor_proto__unpack(NULL, file.count, file.bytes);
+    arena_free(&arena);
     return tensor;
 }
 
@@ -57,40 +57,47 @@ static const float *floats(const Onnx__TensorProto *tensor, size_t *count)
 }
 
 /* Appends inputs 1… of the data set to the initializers. */
-static void bake(Onnx__GraphProto *graph, const char *set)
+static void bake(struct onnx_file *onnx, const char *set)
 {
-    size_t room = graph->n_initializer + graph->n_input;
-    graph->initializer = realloc(graph->initializer, (room + 1) * sizeof *graph->initializer);
+    Onnx__GraphProto *graph = onnx->proto->graph;
+    const size_t count = graph->n_initializer;
+    Onnx__TensorProto **list =
+        arena_alloc(&onnx->arena, count + graph->n_input, sizeof *graph->initializer);
+    if (count > 0)
+        memcpy(list, graph->initializer, count * sizeof *list);
+    graph->initializer = list;
     for (size_t i = 1; i < graph->n_input; i++) {
         Onnx__TensorProto *tensor = read_tensor(set, "input", i);
         if (!tensor)
             continue;
         free(tensor->name);
         tensor->name = strdup(graph->input[i]->name);
-        graph->initializer[graph->n_initializer++] = tensor;
+        list[graph->n_initializer++] = tensor;
     }
+}
+
+/* The initializers from first on, which bake() appended. */
+static void free_baked(const Onnx__GraphProto *graph, size_t first)
+{
+    for (size_t i = first; i < graph->n_initializer; i++)
+        onnx__tensor_proto__free_unpacked(graph->initializer[i], NULL);
 }
 
 static enum status import(struct model *model, const char *path, const char *baked_from,
                           struct error *error)
 {
-    struct file file;
+    struct onnx_file onnx;
     *model = (struct model){.name = "conformance", .version = "1"};
     arena_init(&model->arena, MODEL_MEMORY_BYTES_MAX);
-    if (file_open(&file, path, MODEL_FILE_BYTES_MAX, error) != STATUS_OK)
+    if (onnx_file_open(&onnx, path, error) != STATUS_OK)
         return error->status;
-    Onnx__ModelProto *proto = onnx__model_proto__unpack(NULL, file.count, file.bytes);
-    file_close(&file);
-    if (!proto)
-        return error_set(error, STATUS_INVALID, "%s is no ONNX file", path);
+    const Onnx__GraphProto *graph = onnx.proto->graph;
+    const size_t own = graph->n_initializer;
     if (baked_from)
-        bake(proto->graph, baked_from);
-    size_t count = onnx__model_proto__get_packed_size(proto);
-    uint8_t *bytes = malloc(count);
-    onnx__model_proto__pack(proto, bytes);
-    onnx__model_proto__free_unpacked(proto, NULL);
-    enum status status = onnx_import(model, bytes, count, error);
-    free(bytes);
+        bake(&onnx, baked_from);
+    enum status status = onnx_import(model, &onnx, error);
+    free_baked(graph, own);
+    onnx_file_close(&onnx);
     return status == STATUS_OK ? plan_init(&model->plan, &model->graph, error) : status;
 }
 

@@ -1,5 +1,7 @@
 #include "dense_case.h"
 
+#include <string.h>
+
 #include "panel.h"
 
 void dense_open(struct dense_case *c, struct randoms *random, struct dense_shape shape,
@@ -20,7 +22,13 @@ void dense_open(struct dense_case *c, struct randoms *random, struct dense_shape
     random_floats(random, x_kind, c->x, x_count);
     random_floats(random, weight_kind, c->weights, shape.k * shape.n);
     random_floats(random, weight_kind, c->bias, padded);
-    panel_pack(c->panels, shape.k, shape.n, c->weights, shape.n, 1, 1.0f);
+    memset(c->panels, 0, shape.k * padded * sizeof *c->panels);
+    panel_put(c->panels, shape.k, shape.n,
+              &(struct panel_block){.rows = shape.k,
+                                    .columns = shape.n,
+                                    .from = c->weights,
+                                    .row_stride = shape.n,
+                                    .column_stride = 1});
 }
 
 void dense_close(struct dense_case *c)

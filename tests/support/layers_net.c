@@ -9,6 +9,7 @@ enum status layers_load_bytes(struct model *model, const char *json, const uint8
 {
     struct arena arena;
     struct safetensors tensors;
+    struct files files;
     *model = (struct model){.name = "test", .version = "1", .level = STATS_full};
     arena_init(&model->arena, MODEL_MEMORY_BYTES_MAX);
     arena_init(&arena, MODEL_MEMORY_BYTES_MAX);
@@ -18,7 +19,8 @@ enum status layers_load_bytes(struct model *model, const char *json, const uint8
     for (char *c = text; *c; c++)
         *c = *c == '\'' ? '"' : *c;
     error->message[0] = '\0';
-    enum status status = safetensors_read(&tensors, &arena, bytes, count, error);
+    files_of_bytes(&files, bytes, count);
+    enum status status = safetensors_read(&tensors, &arena, &files, error);
     if (status == STATUS_OK)
         status = layers_import(model, text, strlen(text), &tensors, error);
     arena_free(&arena);

@@ -62,7 +62,9 @@ uint32_t net_dense(struct net *net, uint32_t input, size_t n, const char *activa
     const float *bias = random_weights(net, n, 0.3f);
     float *panels = arena_alloc(&net->arena, k * panel_padded(n), sizeof *panels);
     float *padded_bias = arena_alloc(&net->arena, panel_padded(n), sizeof *padded_bias);
-    panel_pack(panels, k, n, weights, n, 1, 1.0f);
+    panel_put(panels, k, n,
+              &(struct panel_block){
+                  .rows = k, .columns = n, .from = weights, .row_stride = n, .column_stride = 1});
     memcpy(padded_bias, bias, n * sizeof *bias);
     return add_node(net,
                     (struct node){.op = OP_dense,

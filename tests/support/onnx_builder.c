@@ -269,14 +269,26 @@ const uint8_t *onnx_pack(struct onnx_builder *builder, size_t *count)
     return bytes;
 }
 
+enum status onnx_import_bytes(struct model *model, const uint8_t *bytes, size_t count,
+                              struct error *error)
+{
+    struct onnx_file onnx;
+    if (onnx_file_of_bytes(&onnx, bytes, count, error) != STATUS_OK)
+        return error->status;
+    const enum status status = onnx_import(model, &onnx, error);
+    onnx_file_close(&onnx);
+    return status;
+}
+
 enum status onnx_load_bytes(struct model *model, const uint8_t *bytes, size_t count,
                             struct error *error)
 {
     *model = (struct model){.name = "test", .version = "1", .level = STATS_full};
     arena_init(&model->arena, MODEL_MEMORY_BYTES_MAX);
     error->message[0] = '\0';
-    const enum status status = onnx_import(model, bytes, count, error);
-    return status == STATUS_OK ? plan_init(&model->plan, &model->graph, error) : status;
+    if (onnx_import_bytes(model, bytes, count, error) != STATUS_OK)
+        return error->status;
+    return plan_init(&model->plan, &model->graph, error);
 }
 
 enum status onnx_load(struct onnx_builder *builder, struct model *model, struct error *error)

@@ -62,9 +62,12 @@ const uint8_t *onnx_pack(struct onnx_builder *builder, size_t *count);
 /* Imports it into an otherwise empty model, which model_close() frees, and plans it. */
 enum status onnx_load(struct onnx_builder *builder, struct model *model, struct error *error);
 
-/* The same of bytes. */
+/* The same of bytes; and into a model whose arena is ready, without a plan. */
 enum status onnx_load_bytes(struct model *model, const uint8_t *bytes, size_t count,
                             struct error *error);
+
+enum status onnx_import_bytes(struct model *model, const uint8_t *bytes, size_t count,
+                              struct error *error);
 
 /* Runs rows of x through a model of one input and one output; y is dense as well. */
 void model_run(const struct model *model, const float *x, size_t rows, float *y);

@@ -45,10 +45,12 @@ void weights_floats(struct weights_file *file, const char *name, size_t rank, co
 
 void weights_of_onnx(struct weights_file *file, const char *path)
 {
+    struct arena arena;
     struct file onnx;
     struct error error;
-    cr_assert(file_open(&onnx, path, MODEL_FILE_BYTES_MAX, &error) == STATUS_OK, "%s: %s", path,
-              error.message);
+    arena_init(&arena, MODEL_FILE_BYTES_MAX);
+    cr_assert(file_load(&arena, path, MODEL_FILE_BYTES_MAX, &onnx, &error) == STATUS_OK, "%s: %s",
+              path, error.message);
     Onnx__ModelProto *proto = onnx__model_proto__unpack(NULL, onnx.count, onnx.bytes);
     cr_assert(proto, "%s", path);
     for (size_t i = 0; i < proto->graph->n_initializer; i++) {
@@ -59,7 +61,7 @@ void weights_of_onnx(struct weights_file *file, const char *path)
                     tensor->raw_data.len);
     }
     onnx__model_proto__free_unpacked(proto, NULL);
-    file_close(&onnx);
+    arena_free(&arena);
 }
 
 uint8_t *weights_join(const char *header, const void *data, size_t data_bytes, size_t *count)

@@ -322,13 +322,14 @@ Test(model, the_digest_is_of_slopes_too)
     onnx_close(&builder);
 }
 
-/* Whichever request for memory fails, opening fails with a sentence, and leaks nothing. */
+/* Whichever request for memory fails, opening fails with a sentence, and leaks nothing. Only for
+ * the thread that hashes the file there is another way: to do without it. */
 Test(model, a_failing_malloc_is_an_error)
 {
     struct temporary directory;
     struct model model;
     struct error error;
-    size_t failures = 0;
+    size_t failures = 0, done_without = 0;
     if (!malloc_watched())
         cr_skip_test("malloc is AddressSanitizer's here");
     make_model(&directory, "{\"inputs\": {\"x\": {\"min\": 0, \"max\": 1}},"
@@ -337,12 +338,14 @@ Test(model, a_failing_malloc_is_an_error)
         malloc_fail_after(failures);
         const enum status status = model_open(&model, directory.path, &defaults, &error);
         blown = malloc_stop_failing();
-        cr_assert(blown ? status != STATUS_OK && error.message[0] : status == STATUS_OK,
-                  "request %zu: %s", failures, error.message);
-        cr_assert(status == STATUS_OK || !model.arena.blocks);
+        cr_assert(blown || status == STATUS_OK, "request %zu: %s", failures, error.message);
+        cr_assert(status == STATUS_OK || (error.message[0] && !model.arena.blocks));
+        cr_assert(status != STATUS_OK || strlen(model.digest) == MODEL_DIGEST_BYTES - 1);
+        done_without += blown && status == STATUS_OK;
+        model_close(&model);
     }
-    cr_assert(failures > 50, "%zu requests", failures);
-    model_close(&model);
+    cr_assert(failures > 30, "%zu requests", failures);
+    cr_assert(done_without <= 1, "%zu requests for nothing", done_without);
     temporary_close(&directory);
 }
 

@@ -68,13 +68,15 @@ Test(onnx_hostile, cut_at_every_byte)
 
 Test(onnx_hostile, a_real_model_cut_anywhere)
 {
+    struct arena arena;
     struct file file;
     struct error error;
-    cr_assert(file_open(&file, "models/digits/model.onnx", 1 << 20, &error) == STATUS_OK, "%s",
-              error.message);
+    arena_init(&arena, 1 << 20);
+    cr_assert(file_load(&arena, "models/digits/model.onnx", 1 << 20, &file, &error) == STATUS_OK,
+              "%s", error.message);
     for (size_t i = 0; i < file.count; i += i < 256 ? 1 : 211)
         check_cut(file.bytes, i);
-    file_close(&file);
+    arena_free(&arena);
 }
 
 enum { FLIPS = 20000 };

@@ -351,7 +351,7 @@ Test(onnx_refused, without_memory_it_says_so)
     for (enum status status = STATUS_IO; status != STATUS_OK; failures++) {
         memset(&model, 0, sizeof model);
         arena_init(&model.arena, failures * ARENA_ALIGNMENT);
-        status = onnx_import(&model, bytes, count, &error);
+        status = onnx_import_bytes(&model, bytes, count, &error);
         cr_assert(status == STATUS_OK || status == STATUS_OUT_OF_MEMORY, "%zu: %s", failures,
                   error.message);
         cr_assert(status != STATUS_OK ||

@@ -22,9 +22,11 @@ static enum status read_bytes(const uint8_t *bytes, size_t count, struct error *
 {
     struct arena arena;
     struct safetensors tensors;
+    struct files files;
     arena_init(&arena, 1 << 20);
     error->message[0] = '\0';
-    const enum status status = safetensors_read(&tensors, &arena, bytes, count, error);
+    files_of_bytes(&files, bytes, count);
+    const enum status status = safetensors_read(&tensors, &arena, &files, error);
     arena_free(&arena);
     return status;
 }
@@ -34,22 +36,23 @@ Test(safetensors, reads_every_tensor)
     struct weights_file file;
     struct arena arena;
     struct safetensors tensors;
+    struct files files;
     struct error error;
     size_t count;
     open_small(&file);
     uint8_t *bytes = weights_pack(&file, &count);
     arena_init(&arena, 1 << 20);
-    cr_assert(safetensors_read(&tensors, &arena, bytes, count, &error) == STATUS_OK, "%s",
-              error.message);
+    files_of_bytes(&files, bytes, count);
+    cr_assert(safetensors_read(&tensors, &arena, &files, &error) == STATUS_OK, "%s", error.message);
     cr_assert(tensors.count == 4);
     const struct safetensor *b = safetensors_find(&tensors, "b");
     cr_assert(b && b->type == SAFETENSORS_F32 && b->rank == 2 && b->dims[0] == 2 &&
               b->dims[1] == 3);
-    cr_assert(b->bytes == 24 && b->data == bytes + count - 24 - 6 - 8 && !b->used);
+    cr_assert(b->bytes == 24 && b->offset == count - 24 - 6 - 8 && !b->used);
     const struct safetensor *half = safetensors_find(&tensors, "half");
-    cr_assert(half && half->type == SAFETENSORS_F16 && half->data == b->data + 24);
+    cr_assert(half && half->type == SAFETENSORS_F16 && half->offset == b->offset + 24);
     const struct safetensor *a = safetensors_find(&tensors, "a");
-    cr_assert(a && a->rank == 0 && a->bytes == 8 && a->data + 8 == bytes + count);
+    cr_assert(a && a->rank == 0 && a->bytes == 8 && a->offset + 8 == count);
     cr_assert(safetensors_find(&tensors, "none") && !safetensors_find(&tensors, "__metadata__"));
     cr_assert(!safetensors_find(&tensors, "c") && !safetensors_find(&tensors, ""));
     cr_assert_str_eq(safetensors_type_name(a->type), "I64");

@@ -45,7 +45,11 @@ static enum status check_depth(size_t depth, looker *look, struct error *error)
 
 static enum status look_only(const uint8_t *bytes, size_t count, struct error *error)
 {
-    return wire_check(&onnx__model_proto__descriptor, bytes, count, error);
+    const struct file file = file_of_bytes(bytes, count);
+    struct wire wire;
+    const enum status status = wire_read(&onnx__model_proto__descriptor, &file, &wire, error);
+    wire_free(&wire);
+    return status;
 }
 
 static enum status import(const uint8_t *bytes, size_t count, struct error *error)
@@ -84,8 +88,7 @@ static enum status check_messages(size_t nodes)
         *--nested.at = GRAPH_NODE << 3 | 2;
     }
     wrap(&nested, end, MODEL_GRAPH);
-    const enum status status =
-        wire_check(&onnx__model_proto__descriptor, nested.at, (size_t)(end - nested.at), NULL);
+    const enum status status = look_only(nested.at, (size_t)(end - nested.at), NULL);
     free(nested.bytes);
     return status;
 }
@@ -102,7 +105,7 @@ static enum status check(const char *bytes, size_t count)
     struct guarded memory = {.count = 0};
     uint8_t *copy = guarded_alloc(&memory, count, 1);
     memcpy(copy, bytes, count);
-    const enum status status = wire_check(&onnx__model_proto__descriptor, copy, count, NULL);
+    const enum status status = look_only(copy, count, NULL);
     guarded_free(&memory);
     return status;
 }
@@ -159,9 +162,8 @@ Test(wire, malformed_messages_are_refused)
 Test(wire, the_sentence_says_where)
 {
     struct error error;
-    wire_check(&onnx__model_proto__descriptor,
-               (const uint8_t *)"\x08\x07\x12\x09"
-                                "abc",
-               7, &error);
+    look_only((const uint8_t *)"\x08\x07\x12\x09"
+                               "abc",
+              7, &error);
     cr_assert(strstr(error.message, "at byte 4 of 7") != NULL, "%s", error.message);
 }
