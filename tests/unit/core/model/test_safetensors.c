@@ -23,7 +23,7 @@ static enum status read_bytes(const uint8_t *bytes, size_t count, struct error *
     struct arena arena;
     struct safetensors tensors;
     struct files files;
-    arena_init(&arena, 1 << 20);
+    arena_init(&arena, 2 * SAFETENSORS_HEADER_BYTES_MAX);
     error->message[0] = '\0';
     files_of_bytes(&files, bytes, count);
     const enum status status = safetensors_read(&tensors, &arena, &files, error);
