@@ -1,10 +1,15 @@
 #include "arena.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
-enum { ARENA_BLOCK_BYTES = 64 * 1024 };
+/* Blocks from MAP_BYTES on are mapped, not taken from the heap: their pages are zero already, and
+ * go back to the system with the arena, where the C library would keep them. They are made present
+ * at once, so that no run waits for them. */
+enum { ARENA_BLOCK_BYTES = 64 * 1024, ARENA_MAP_BYTES = 1024 * 1024 };
 
 struct arena_block {
     struct arena_block *next;
@@ -17,14 +22,37 @@ void arena_init(struct arena *arena, size_t limit_bytes)
     *arena = (struct arena){.limit_bytes = limit_bytes};
 }
 
+static bool is_mapped(const struct arena_block *block)
+{
+    return block->size >= ARENA_MAP_BYTES;
+}
+
 void arena_free(struct arena *arena)
 {
     for (struct arena_block *block = arena->blocks; block;) {
         struct arena_block *next = block->next;
-        free(block);
+        if (is_mapped(block))
+            munmap(block, ARENA_ALIGNMENT + block->size);
+        else
+            free(block);
         block = next;
     }
     arena_init(arena, arena->limit_bytes);
+}
+
+static struct arena_block *make_block(size_t size)
+{
+    const size_t bytes = ARENA_ALIGNMENT + size;
+    struct arena_block *block;
+    if (size < ARENA_MAP_BYTES)
+        block = aligned_alloc(ARENA_ALIGNMENT, bytes);
+    else
+        block = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+    if (!block || block == MAP_FAILED)
+        return NULL;
+    *block = (struct arena_block){.size = size};
+    return block;
 }
 
 /* A block that holds at least bytes. A large allocation gets a block of its own, placed behind the
@@ -32,13 +60,13 @@ void arena_free(struct arena *arena)
 static struct arena_block *add_block(struct arena *arena, size_t bytes)
 {
     size_t size = bytes > ARENA_BLOCK_BYTES / 4 ? bytes : ARENA_BLOCK_BYTES;
-    struct arena_block *block = aligned_alloc(ARENA_ALIGNMENT, size + ARENA_ALIGNMENT);
+    struct arena_block *block = make_block(size);
     if (!block)
         return NULL;
     struct arena_block **link = &arena->blocks;
     if (arena->blocks && size == bytes)
         link = &arena->blocks->next;
-    *block = (struct arena_block){.next = *link, .size = size};
+    block->next = *link;
     *link = block;
     return block;
 }
@@ -60,7 +88,7 @@ void *arena_alloc(struct arena *arena, size_t count, size_t element_bytes)
     void *memory = (char *)block + ARENA_ALIGNMENT + block->used;
     block->used += bytes;
     arena->used_bytes += bytes;
-    return memset(memory, 0, bytes);
+    return is_mapped(block) ? memory : memset(memory, 0, bytes);
 }
 
 char *arena_text(struct arena *arena, const char *text, size_t length)

@@ -2,7 +2,9 @@
 #include <criterion/criterion.h>
 #include <malloc.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "arena.h"
 
@@ -32,6 +34,37 @@ Test(arena, memory_is_zeroed_aligned_and_ones_own)
             if (made[i][at] != i % 255 + 1)
                 cr_assert_fail("allocation %zu was overwritten at %zu", i, at);
     arena_free(&arena);
+}
+
+/* Bytes of this process that are in memory. */
+static size_t resident(void)
+{
+    size_t pages = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+    cr_assert(file && fscanf(file, "%*u %zu", &pages) == 1);
+    fclose(file);
+    return pages * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+Test(arena, large_memory_goes_back_to_the_system)
+{
+    enum { BYTES = 8 << 20 };
+    const size_t before = resident();
+    for (size_t round = 0; round < 3; round++) {
+        struct arena arena;
+        arena_init(&arena, SIZE_MAX);
+        for (size_t i = 0; i < 8; i++) {
+            uint8_t *large = arena_alloc(&arena, BYTES, 1), *small = arena_alloc(&arena, 1, 1);
+            cr_assert(large && small && (uintptr_t)large % ARENA_ALIGNMENT == 0);
+            cr_assert(all_zero(large, BYTES));
+            memset(large, 1, BYTES);
+            *small = 1; /* above what the heap could give back */
+        }
+        cr_assert(resident() > before + 8 * (size_t)BYTES);
+        arena_free(&arena);
+        cr_assert(resident() < before + BYTES, "round %zu: %zu bytes stay", round,
+                  resident() - before);
+    }
 }
 
 Test(arena, no_elements_are_a_valid_pointer)
