@@ -185,6 +185,7 @@ static enum status import_as(struct model *model, const struct onnx_graph *graph
                                 .files = graph->files,
                                 .names = &names,
                                 .opset = graph->opset,
+                                .row_max = MODEL_FEATURES_MAX,
                                 .layers = graph->layers,
                                 .batch = -1,
                                 .whole = whole,

@@ -6,8 +6,6 @@
 
 #include "onnx_import.h"
 
-enum { FOLD_COUNT_MAX = 1 << 28 }; /* numbers in a computed constant */
-
 bool onnx_foldable(struct importer *importer, const Onnx__NodeProto *node)
 {
     for (size_t i = 0; i < node->n_input; i++) {

@@ -66,6 +66,7 @@ enum status onnx_fold_floats(struct importer *importer, const Onnx__NodeProto *n
     aside.model = model;
     aside.whole = true;
     aside.batch = -1;
+    aside.row_max = FOLD_COUNT_MAX;
     enum status status = fold_in(&aside, node, &result, error);
     arena_free(&model->arena);
     return status;

@@ -40,6 +40,8 @@ struct step {
                                        says; NULL: what the operator says */
 };
 
+enum { FOLD_COUNT_MAX = 1 << 28 }; /* numbers in a computed constant */
+
 struct importer {
     struct model *model;
     struct arena *scratch; /* for what only the import needs */
@@ -51,10 +53,11 @@ struct importer {
     struct step *steps;                  /* one for each node of the file */
     uint32_t (*converted)[LAYOUT_COUNT]; /* by value: the same in that layout, padded; 0 for none */
     int64_t opset;
-    int64_t batch; /* the rows the file fixes the batch to, -1 when it leaves them open */
-    bool whole;    /* the batch is an axis like the others */
-    bool layers;   /* drawn up by draft.c: the names of nodes are those of layers */
-    bool *mixes;   /* set when a node does something to the batch, for which whole is needed */
+    size_t row_max; /* numbers in a row of what a node may make */
+    int64_t batch;  /* the rows the file fixes the batch to, -1 when it leaves them open */
+    bool whole;     /* the batch is an axis like the others */
+    bool layers;    /* drawn up by draft.c: the names of nodes are those of layers */
+    bool *mixes;    /* set when a node does something to the batch, for which whole is needed */
 };
 
 /* Axes in front of a tensor of the file that its value does not have: the batch. */

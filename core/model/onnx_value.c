@@ -10,14 +10,15 @@ static enum status no_memory(struct error *error)
     return error_set(error, STATUS_OUT_OF_MEMORY, "no memory left for the graph");
 }
 
-static enum status check_size(const struct shape *shape, struct error *error)
+static enum status check_size(const struct importer *importer, const struct shape *shape,
+                              struct error *error)
 {
     size_t count = shape_count(shape);
-    if (count > 0 && count <= MODEL_FEATURES_MAX)
+    if (count > 0 && count <= importer->row_max)
         return STATUS_OK;
     return error_set(error, STATUS_TOO_LARGE,
-                     "expected 1 to %d numbers in a row of what the node makes, found %zu",
-                     MODEL_FEATURES_MAX, count);
+                     "expected 1 to %zu numbers in a row of what the node makes, found %zu",
+                     importer->row_max, count);
 }
 
 /* Constants as values */
@@ -28,7 +29,7 @@ enum status importer_constant_value(struct importer *importer, const struct tens
     if (tensor->dtype != DTYPE_FLOAT32)
         return error_set(error, STATUS_UNSUPPORTED,
                          "expected floating-point numbers, found whole ones");
-    if (check_size(shape, error) != STATUS_OK)
+    if (check_size(importer, shape, error) != STATUS_OK)
         return error->status;
     size_t count = tensor_count(tensor);
     float *data = arena_alloc(&importer->model->arena, count, sizeof *data);
@@ -186,7 +187,7 @@ enum status importer_reshape(struct importer *importer, uint32_t value, const st
     *as = value;
     if (same_shape(&from->shape, shape))
         return STATUS_OK;
-    if (check_size(shape, error) != STATUS_OK)
+    if (check_size(importer, shape, error) != STATUS_OK)
         return error->status;
     if (!is_run(from)) {
         struct shape flat = shape_flat(from->features);
@@ -247,7 +248,7 @@ enum status importer_make(struct importer *importer, struct node node, const uin
 {
     struct graph *graph = &importer->model->graph;
     char text[64];
-    if (check_size(shape, error) != STATUS_OK)
+    if (check_size(importer, shape, error) != STATUS_OK)
         return error->status;
     if (!node.name) {
         int length = snprintf(text, sizeof text, "%s_%zu", op_kind(node.op), graph->node_count);

@@ -434,6 +434,33 @@ Test(onnx, constants_may_come_from_nodes)
     close_both(&builder, &model);
 }
 
+/* An exporter that folds nothing leaves the transposition of the weights to the importer. */
+Test(onnx, a_computed_weight_may_be_larger_than_any_row)
+{
+    enum { K = 4100, N = 4096 };
+    _Static_assert(K * N > MODEL_FEATURES_MAX, "too large for a row");
+    const float half = 0.5f;
+    struct onnx_builder builder;
+    struct model model;
+    float *x = calloc(K, sizeof *x), *y = calloc(N, sizeof *y);
+    onnx_open(&builder);
+    onnx_input(&builder, "x", 2, (const int64_t[]){-1, K});
+    onnx_initializer(&builder, onnx_ints(&builder, "shape", 2, (const int64_t[]){N, K}));
+    onnx_value(&builder, onnx_node(&builder, "ConstantOfShape", "", "shape", "w"), "value",
+               onnx_floats(&builder, "", 0, NULL, &half));
+    onnx_node(&builder, "Transpose", "", "w", "t");
+    onnx_node(&builder, "MatMul", "", "x t", "y");
+    onnx_output(&builder, "y");
+    load(&builder, &model);
+    x[K - 1] = 4;
+    model_run(&model, x, 1, y);
+    for (size_t i = 0; i < N; i++)
+        cr_assert(y[i] == 2, "element %zu: %g", i, (double)y[i]);
+    close_both(&builder, &model);
+    free(x);
+    free(y);
+}
+
 Test(onnx, numbers_need_not_be_raw)
 {
     struct onnx_builder builder;
