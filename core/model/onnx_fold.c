@@ -177,7 +177,7 @@ static enum status fold_range(struct importer *importer, const Onnx__NodeProto *
     return onnx_fold_define(importer, node, &result, error);
 }
 
-/* Gather, Concat, Slice of lists of whole numbers, which is what shapes are */
+/* Gather, Concat, Slice of lists of whole numbers, which is what shapes are, and may be empty */
 
 static enum status fold_gather(struct importer *importer, const Onnx__NodeProto *node,
                                struct error *error)
@@ -185,8 +185,8 @@ static enum status fold_gather(struct importer *importer, const Onnx__NodeProto 
     const struct tensor *x = onnx_fold_input(importer, node, 0),
                         *indices = onnx_fold_input(importer, node, 1);
     void *data;
-    if (x->rank != 1 || !indices || indices->dtype != DTYPE_INT64)
-        return error_set(error, STATUS_UNSUPPORTED, "expected a list and whole indices");
+    if (x->rank != 1 || !indices)
+        return onnx_fold_moved(importer, node, error);
     struct tensor result = *indices;
     if (onnx_fold_room(importer, &result, &data, error) != STATUS_OK)
         return error->status;
@@ -237,7 +237,7 @@ static enum status fold_slice(struct importer *importer, const Onnx__NodeProto *
         return error->status;
     if (x->rank != 1 || starts.count != 1 || ends.count != 1 ||
         (steps.count > 0 && steps.numbers[0] != 1))
-        return error_set(error, STATUS_UNSUPPORTED, "expected one slice of a list, without steps");
+        return onnx_fold_moved(importer, node, error);
     const int64_t size = x->dims[0];
     int64_t start = starts.numbers[0], end = ends.numbers[0];
     start += start < 0 ? size : 0;
@@ -350,6 +350,8 @@ enum status onnx_fold(struct importer *importer, const Onnx__NodeProto *node, st
         {"Gather", fold_gather, false},
         {"Concat", fold_concat, false},
         {"Slice", fold_slice, false},
+        {"Transpose", onnx_fold_moved, false},
+        {"Expand", onnx_fold_moved, false},
         {"Where", onnx_fold_ints, false},
         {"Equal", onnx_fold_ints, false},
         {"Greater", onnx_fold_ints, false},

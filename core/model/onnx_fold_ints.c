@@ -141,3 +141,35 @@ enum status onnx_fold_int(struct importer *importer, const Onnx__NodeProto *node
             return refuse(importer, with_zero, 0, from[i], error);
     return onnx_fold_define(importer, node, &result, error);
 }
+
+/* Gather, Slice, Transpose, Expand of input 0: the places of its numbers are moved in their stead,
+ * as floats, which hold them exactly. */
+enum status onnx_fold_moved(struct importer *importer, const Onnx__NodeProto *node,
+                            struct error *error)
+{
+    enum { PLACES_MAX = 1 << 24 };
+    struct operand *x = importer_operand(importer, node, 0);
+    const struct tensor numbers = x->tensor;
+    const size_t count = tensor_count(&numbers);
+    float *places = arena_alloc(importer->scratch, count, sizeof *places);
+    if (count > PLACES_MAX || !places)
+        return error_set(error, STATUS_TOO_LARGE, "expected at most %d whole numbers, found %zu",
+                         PLACES_MAX, count);
+    for (size_t i = 0; i < count; i++)
+        places[i] = (float)i;
+    x->tensor.dtype = DTYPE_FLOAT32;
+    x->tensor.data = places;
+    enum status status = onnx_fold_floats(importer, node, error);
+    x->tensor = numbers;
+    struct operand *made = status == STATUS_OK ? importer_find(importer, node->output[0]) : NULL;
+    if (!made)
+        return status;
+    const float *from = made->tensor.data;
+    void *data;
+    made->tensor.dtype = DTYPE_INT64;
+    if (onnx_fold_room(importer, &made->tensor, &data, error) != STATUS_OK)
+        return error->status;
+    for (size_t i = 0; i < tensor_count(&made->tensor); i++)
+        ((int64_t *)data)[i] = ((const int64_t *)numbers.data)[(size_t)from[i]];
+    return STATUS_OK;
+}

@@ -114,9 +114,11 @@ enum status onnx_fuse(struct importer *importer, struct error *error);
 bool onnx_foldable(struct importer *importer, const Onnx__NodeProto *node);
 import_function onnx_fold;
 
-/* Parts of onnx_fold: functions of one whole number, of two or three, of anything else. */
+/* Parts of onnx_fold: functions of one whole number, of two or three; copies of whole numbers;
+ * anything else. */
 import_function onnx_fold_int;
 import_function onnx_fold_ints;
+import_function onnx_fold_moved;
 import_function onnx_fold_floats;
 
 /* Input i of a node that is computed now, NULL when it has none there; and what it makes. */

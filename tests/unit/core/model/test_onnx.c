@@ -461,6 +461,36 @@ Test(onnx, a_computed_weight_may_be_larger_than_any_row)
     free(y);
 }
 
+/* As exporters compute pads and shapes: from a matrix, turned around. */
+Test(onnx, whole_numbers_are_moved_at_load)
+{
+    struct onnx_builder builder;
+    struct model model;
+    onnx_open(&builder);
+    onnx_input(&builder, "x", 2, (const int64_t[]){-1, 24});
+    Onnx__TensorProto *matrix = onnx_ints(&builder, "m", 4, (const int64_t[]){2, 3, 4, 24});
+    matrix->n_dims = 2;
+    matrix->dims = (int64_t[]){2, 2};
+    onnx_initializer(&builder, matrix);
+    onnx_initializer(&builder, onnx_ints(&builder, "minus", 1, (const int64_t[]){-1}));
+    onnx_initializer(&builder, onnx_ints(&builder, "least", 1, (const int64_t[]){INT64_MIN}));
+    onnx_initializer(&builder, onnx_ints(&builder, "zero", 1, (const int64_t[]){0}));
+    onnx_initializer(&builder, onnx_ints(&builder, "three", 1, (const int64_t[]){3}));
+    onnx_initializer(&builder, onnx_ints(&builder, "one", 1, (const int64_t[]){1}));
+    onnx_node(&builder, "Slice", "", "m minus least zero minus", "turned"); /* 4 24, 2 3 */
+    onnx_node(&builder, "Transpose", "", "turned", "columns");              /* 4 2, 24 3 */
+    onnx_node(&builder, "Gather", "", "columns zero", "row");               /* 4 2 */
+    onnx_node(&builder, "Squeeze", "", "row zero", "list");
+    onnx_node(&builder, "Expand", "", "three one", "last");
+    onnx_int(&builder, onnx_node(&builder, "Concat", "", "zero list last", "shape"), "axis", 0);
+    onnx_node(&builder, "Reshape", "", "x shape", "y");
+    onnx_output(&builder, "y");
+    load(&builder, &model);
+    cr_assert(model.outputs[0].rank == 4 && model.outputs[0].dims[1] == 4 &&
+              model.outputs[0].dims[2] == 2 && model.outputs[0].dims[3] == 3);
+    close_both(&builder, &model);
+}
+
 Test(onnx, numbers_need_not_be_raw)
 {
     struct onnx_builder builder;
