@@ -118,9 +118,18 @@ build/onnx-tests: tests/conformance/generate.py
 
 build/onnx-nets: tests/conformance/nets.py
 	/usr/bin/python3 $< $@
+	@touch $@
 
-conformance: $(BUILD)/tests/conformance/conformance build/onnx-tests build/onnx-nets ## ONNX's own node tests; ONNX_TEST_DATA=DIR: others
-	$< tests/conformance/out_of_scope $(or $(ONNX_TEST_DATA),build/onnx-tests/node build/onnx-nets)
+build/architectures: tests/conformance/architectures.py $(wildcard tests/conformance/architectures/*.pb)
+	/usr/bin/python3 $< $@
+	@touch $@
+
+TEST_DATA = build/onnx-tests/node build/onnx-nets build/architectures/small tests/conformance/golden
+conformance: $(BUILD)/tests/conformance/conformance build/onnx-tests build/onnx-nets build/architectures ## ONNX's own node tests, whole networks; ONNX_TEST_DATA=DIR: others
+	$< tests/conformance/out_of_scope $(or $(ONNX_TEST_DATA),$(TEST_DATA))
+
+architectures: $(BUILD)/tests/conformance/conformance build/architectures ## the classic image architectures, the largest ones as well
+	$< tests/conformance/out_of_scope build/architectures/small build/architectures/large
 
 tests: $(BUILD)/tests/unit_tests $(BUILD)/tests/api_tests $(BUILD)/tests/conformance/conformance
 
@@ -168,5 +177,5 @@ clean: ## remove everything that was built
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
 
-.PHONY: all tests conformance deps deps-build deps-lint run install test unit api container asan tsan lint format bench \
+.PHONY: all tests conformance architectures deps deps-build deps-lint run install test unit api container asan tsan lint format bench \
         deps-bench clean help
