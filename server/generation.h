@@ -31,6 +31,9 @@ void generation_release(struct generation *generation);
 /* Adds what all seats have counted to into. Thread-safe. */
 void generation_collect(struct generation *generation, struct counters *into);
 
+/* The same for what requests took; false when there is no memory. Thread-safe. */
+bool generation_usage(struct generation *generation, struct usage_sum *sum);
+
 /* When counting began, RFC 3339. */
 void generation_since(const struct generation *generation, char text[GENERATION_SINCE_BYTES]);
 

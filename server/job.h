@@ -17,9 +17,10 @@ struct job {
     uint32_t *active;             /* [layers, rows] units active in each row; NULL: not wanted */
     uint32_t *fired;              /* [layers, rows] active observations of each row; with active */
     uint64_t *bits; /* NULL, or the layers' bitmaps one after the other, each [rows, words] */
-    uint64_t submitted_ns, deadline_ns;
+    uint64_t submitted_ns, deadline_ns; /* set by who submits */
     uint64_t queue_ns, compute_ns;
     size_t batch_rows; /* rows that were run together */
+    bool leads;        /* the first of those jobs, where the run is counted */
     enum job_outcome outcome;
     void (*done)(struct job *job); /* called on the loop once a queued job has its outcome */
 };

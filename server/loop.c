@@ -42,6 +42,12 @@ struct server *loop_server(const struct loop *loop)
     return loop->server;
 }
 
+void loop_record(struct loop *loop, struct generation *generation,
+                 const struct usage_sample *sample)
+{
+    usage_record(&generation->seats[loop->index].usage, sample);
+}
+
 bool loop_draining(const struct loop *loop)
 {
     return atomic_load_explicit(&loop->server->phase, memory_order_relaxed) >= PHASE_CLOSING;
@@ -110,7 +116,6 @@ enum submit loop_submit(struct loop *loop, struct job *job)
     struct seat *seat = seat_of(loop, job);
     uint64_t limit = loop->server->options.max_queue_rows / loop->server->loop_count;
     job->next = NULL;
-    job->submitted_ns = cpu_clock_ns();
     if (seat->model->plan.macs_per_row <= INLINE_MACS / job->rows && !is_taken(loop, seat)) {
         seat_run(seat, job);
         return SUBMIT_DONE;

@@ -33,6 +33,10 @@ struct server *loop_server(const struct loop *loop);
 bool loop_draining(const struct loop *loop);
 void loop_connections_changed(struct loop *loop);
 
+/* Records a request to that model in the usage of the loop's seat. */
+void loop_record(struct loop *loop, struct generation *generation,
+                 const struct usage_sample *sample);
+
 enum submit { SUBMIT_DONE, SUBMIT_QUEUED, SUBMIT_FULL };
 
 /* Runs job: SUBMIT_DONE when it has its outcome on return, SUBMIT_QUEUED when job->done will be

@@ -50,11 +50,13 @@ enum status seat_open(struct seat *seat, const struct model *model, const struct
         return status;
     }
     pthread_mutex_init(&seat->lock, NULL);
+    usage_init(&seat->usage);
     return STATUS_OK;
 }
 
 void seat_close(struct seat *seat)
 {
+    usage_free(&seat->usage);
     pthread_mutex_destroy(&seat->lock);
     session_close(&seat->session);
     arena_free(&seat->arena);
@@ -203,6 +205,7 @@ static void finish_jobs(struct batch *batch)
     for (struct job *job = batch->jobs; job; job = job->next) {
         job->compute_ns = batch->compute_ns;
         job->batch_rows = batch->rows;
+        job->leads = job == batch->jobs;
         job->outcome = JOB_DONE;
     }
 }

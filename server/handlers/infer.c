@@ -77,6 +77,26 @@ struct infer *infer_open(struct exchange *exchange, const struct infer_codec *co
     return check_content_type(exchange) && read_encoding(infer) ? infer : NULL;
 }
 
+/* Puts the request into the model's usage, once its answer is known. */
+static void record(struct infer *infer, uint64_t now_ns)
+{
+    const struct exchange *exchange = infer->exchange;
+    const struct job *job = &infer->job;
+    if (infer->recorded || exchange->status == 0)
+        return;
+    infer->recorded = true;
+    struct usage_sample sample = {.failed = exchange->status != 200,
+                                  .total_ns = now_ns - exchange->began_ns,
+                                  .queue_ns = job->queue_ns,
+                                  .input_ns = infer->input_ns,
+                                  .infer_ns = job->compute_ns,
+                                  .output_ns = infer->output_ns,
+                                  .rows = job->rows,
+                                  .batch_rows = job->batch_rows,
+                                  .leads = job->leads};
+    loop_record(exchange->loop, job->generation, &sample);
+}
+
 /* The body */
 
 static enum status take_plain(void *context, const char *bytes, size_t count, struct error *error)
@@ -92,8 +112,10 @@ void infer_body(struct exchange *exchange, const char *bytes, size_t count)
     enum status status =
         infer->inflate.open ? inflate_feed(&infer->inflate, bytes, count, take_plain, infer, &error)
                             : take_plain(infer, bytes, count, &error);
-    if (status != STATUS_OK)
+    if (status != STATUS_OK) {
         exchange_fail(exchange, &error);
+        record(infer, cpu_clock_ns());
+    }
 }
 
 enum status infer_check_rows(const struct infer *infer, struct error *error)
@@ -204,11 +226,15 @@ static enum status allocate_results(struct infer *infer, struct error *error)
 
 static void finish(struct infer *infer)
 {
+    uint64_t begun_ns = cpu_clock_ns();
     if (infer->job.outcome == JOB_EXPIRED)
         exchange_refuse(infer->exchange, 504, "deadline",
                         "the answer was not ready within the request's deadline");
     else
         infer->codec->reply(infer);
+    uint64_t now_ns = cpu_clock_ns();
+    infer->output_ns = now_ns - begun_ns;
+    record(infer, now_ns);
 }
 
 static void on_done(struct job *job)
@@ -232,15 +258,15 @@ static uint64_t deadline_of(const struct infer *infer, uint64_t now_ns)
 static void submit(struct infer *infer)
 {
     struct exchange *exchange = infer->exchange;
-    uint64_t now_ns = cpu_clock_ns();
-    infer->job.deadline_ns = deadline_of(infer, now_ns);
-    infer->job.done = on_done;
-    if (infer->job.deadline_ns <= now_ns) {
-        infer->job.outcome = JOB_EXPIRED;
+    struct job *job = &infer->job;
+    job->deadline_ns = deadline_of(infer, job->submitted_ns);
+    job->done = on_done;
+    if (job->deadline_ns <= job->submitted_ns) {
+        job->outcome = JOB_EXPIRED;
         finish(infer);
         return;
     }
-    switch (loop_submit(exchange->loop, &infer->job)) {
+    switch (loop_submit(exchange->loop, job)) {
     case SUBMIT_DONE:
         finish(infer);
         break;
@@ -249,6 +275,7 @@ static void submit(struct infer *infer)
         break;
     case SUBMIT_FULL:
         exchange_refuse(exchange, 503, "overloaded", "too many rows are waiting already");
+        record(infer, cpu_clock_ns());
     }
 }
 
@@ -256,12 +283,17 @@ void infer_end(struct exchange *exchange)
 {
     struct infer *infer = exchange->state;
     struct error error;
+    uint64_t begun_ns = cpu_clock_ns();
     if ((infer->inflate.open && inflate_finish(&infer->inflate, &error) != STATUS_OK) ||
         infer->codec->decode(infer, &error) != STATUS_OK ||
-        allocate_results(infer, &error) != STATUS_OK)
+        allocate_results(infer, &error) != STATUS_OK) {
         exchange_fail(exchange, &error);
-    else
-        submit(infer);
+        record(infer, cpu_clock_ns());
+        return;
+    }
+    infer->job.submitted_ns = cpu_clock_ns();
+    infer->input_ns = infer->job.submitted_ns - begun_ns;
+    submit(infer);
 }
 
 void infer_release(struct exchange *exchange)
@@ -269,6 +301,7 @@ void infer_release(struct exchange *exchange)
     struct infer *infer = exchange->state;
     if (!infer)
         return;
+    record(infer, cpu_clock_ns());
     inflate_close(&infer->inflate);
     lift_free(&infer->lift);
     binary_free(&infer->binary);

@@ -72,6 +72,46 @@ void handle_v2_model_ready(struct exchange *exchange)
     answer(exchange);
 }
 
+/* Statistics */
+
+static void write_usage(struct exchange *exchange, struct generation *generation)
+{
+    struct text *text = &exchange->reply;
+    struct usage_sum sum = {.rows = 0};
+    if (!generation_usage(generation, &sum))
+        text->failed = true;
+    write_name(text, &generation->model);
+    text_put(text, ",\"version\":");
+    text_quote(text, generation->model.version, strlen(generation->model.version));
+    text_put(text, ",");
+    usage_write(text, &sum);
+    text_put(text, "}");
+    usage_sum_free(&sum);
+}
+
+void handle_v2_model_stats(struct exchange *exchange)
+{
+    struct generation *generation = handlers_generation(exchange);
+    if (!generation)
+        return;
+    text_put(&exchange->reply, "{\"model_stats\":[");
+    write_usage(exchange, generation);
+    text_put(&exchange->reply, "]}");
+    answer(exchange);
+}
+
+void handle_v2_stats(struct exchange *exchange)
+{
+    const struct registry *registry = &loop_server(exchange->loop)->registry;
+    text_put(&exchange->reply, "{\"model_stats\":[");
+    for (size_t i = 0; i < registry->count; i++) {
+        text_put(&exchange->reply, i ? "," : "");
+        write_usage(exchange, registry->generations[i]);
+    }
+    text_put(&exchange->reply, "]}");
+    answer(exchange);
+}
+
 /* Configuration, in the words of Triton's ModelConfig */
 
 /* The dimensions leave the batch out. */
