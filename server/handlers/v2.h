@@ -29,6 +29,7 @@ struct v2 {
     struct v2_input inputs[GRAPH_IO_MAX];   /* by input of the model */
     struct v2_output outputs[GRAPH_IO_MAX]; /* in the order of the reply */
     size_t output_count;
+    bool batched; /* the shapes begin with the number of rows; else there is one */
 };
 
 static inline struct v2 *v2_of(struct infer *infer)

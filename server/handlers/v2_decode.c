@@ -13,7 +13,7 @@ static size_t find_port(const struct port *ports, size_t count, const char *name
 
 /* One input */
 
-static enum status read_dims(const json_t *item, int64_t dims[TENSOR_RANK_MAX], size_t *rank,
+static enum status read_dims(const json_t *item, size_t dims[TENSOR_RANK_MAX], size_t *rank,
                              struct error *error)
 {
     const json_t *shape = json_object_get(item, "shape");
@@ -23,35 +23,42 @@ static enum status read_dims(const json_t *item, int64_t dims[TENSOR_RANK_MAX], 
                          "expected \"shape\", a list of at most %d dimensions", TENSOR_RANK_MAX);
     for (size_t d = 0; d < *rank; d++) {
         const json_t *dim = json_array_get(shape, d);
-        dims[d] = json_integer_value(dim);
-        if (!json_is_integer(dim) || dims[d] < 1)
+        if (!json_is_integer(dim) || json_integer_value(dim) < 1)
             return error_set(error, STATUS_INVALID,
                              "dimension %zu of the shape: expected a whole number from 1 on", d);
+        dims[d] = (size_t)json_integer_value(dim);
     }
     return STATUS_OK;
 }
 
-/* The shape must be the model's, whose first dimension is the batch unless the model is whole. */
-static enum status read_rows(struct infer *infer, const struct port *port, const json_t *item,
+static enum status wrong_shape(const struct port *port, const size_t *dims, size_t rank,
+                               struct error *error)
+{
+    char expected[DIMS_TEXT_BYTES], found[DIMS_TEXT_BYTES];
+    int64_t found_dims[TENSOR_RANK_MAX];
+    for (size_t d = 0; d < rank; d++)
+        found_dims[d] = (int64_t)dims[d];
+    return error_set(error, STATUS_INVALID, "expected the shape %s, found %s",
+                     dims_text(expected, port->dims, port->rank),
+                     dims_text(found, found_dims, rank));
+}
+
+static enum status read_rows(struct v2 *v2, const struct port *port, const json_t *item,
                              struct error *error)
 {
-    int64_t dims[TENSOR_RANK_MAX];
-    size_t rank, first = infer->model->whole ? 0 : 1;
+    struct job *job = &v2->infer.job;
+    size_t dims[TENSOR_RANK_MAX], rank;
     if (read_dims(item, dims, &rank, error) != STATUS_OK)
         return error->status;
-    bool fits = rank == port->rank;
-    for (size_t d = first; d < rank && fits; d++)
-        fits = dims[d] == port->dims[d];
-    char expected[DIMS_TEXT_BYTES], found[DIMS_TEXT_BYTES];
-    if (!fits)
-        return error_set(error, STATUS_INVALID, "expected the shape %s, found %s",
-                         dims_text(expected, port->dims, port->rank), dims_text(found, dims, rank));
-    size_t rows = infer->model->whole ? 1 : (size_t)dims[0];
-    if (infer->job.rows > 0 && rows != infer->job.rows)
+    size_t rows = port_rows(port, rank, dims);
+    if (rows == 0)
+        return wrong_shape(port, dims, rank, error);
+    if (job->rows > 0 && rows != job->rows)
         return error_set(error, STATUS_INVALID, "found %zu rows, the input before it has %zu", rows,
-                         infer->job.rows);
-    infer->job.rows = rows;
-    return infer_check_rows(infer, error);
+                         job->rows);
+    job->rows = rows;
+    v2->batched |= !v2->infer.model->whole || rank > port->rank;
+    return infer_check_rows(&v2->infer, error);
 }
 
 static enum status read_datatype(const json_t *item, enum datatype *type, struct error *error)
@@ -65,18 +72,13 @@ static enum status read_datatype(const json_t *item, enum datatype *type, struct
     return STATUS_OK;
 }
 
-/* Flat data is only counted; nested data is nested as the shape, or at least in its rows. */
-static bool is_nested_well(const struct infer *infer, const struct port *port,
-                           const struct lift_array *array)
+/* Whether the numbers, which are as many as they should be, are flat or nested as their shape, or
+ * at least in their rows. */
+static bool is_nested_well(const struct port *port, size_t rows, const struct lift_array *array)
 {
-    if (array->depth == 1)
-        return true;
-    bool fits = array->odd_row == 0 && !array->ragged &&
-                array->dims[0] == (infer->model->whole ? (size_t)port->dims[0] : infer->job.rows) &&
-                (array->depth == 2 || array->depth == port->rank);
-    for (size_t d = 1; d < array->depth && array->depth == port->rank && fits; d++)
-        fits = array->dims[d] == (size_t)port->dims[d];
-    return fits;
+    bool even = !array->ragged && array->odd_row == 0;
+    return array->depth == 1 || (even && (port_rows(port, array->depth, array->dims) == rows ||
+                                          (array->depth == 2 && array->dims[0] == rows)));
 }
 
 static enum status check_numbers(const struct lift_array *array, const float *numbers,
@@ -103,7 +105,7 @@ static enum status take_json(struct v2 *v2, size_t index, const json_t *data, en
         return error_set(error, STATUS_INVALID,
                          "\"data\": expected %zu numbers, as the shape says, found %zu", count,
                          array->count);
-    if (!is_nested_well(infer, port, array))
+    if (!is_nested_well(port, infer->job.rows, array))
         return error_set(error, STATUS_INVALID, "\"data\" is not nested as its shape");
     v2->inputs[index] = (struct v2_input){.given = true, .array = array};
     return check_numbers(array, infer->lift.numbers + array->first, type, error);
@@ -132,7 +134,7 @@ static enum status read_tensor(struct v2 *v2, size_t index, const json_t *item, 
     enum datatype type;
     if (v2->inputs[index].given)
         return error_set(error, STATUS_INVALID, "it is given twice");
-    if (read_rows(&v2->infer, &v2->infer.model->inputs[index], item, error) != STATUS_OK ||
+    if (read_rows(v2, &v2->infer.model->inputs[index], item, error) != STATUS_OK ||
         read_datatype(item, &type, error) != STATUS_OK)
         return error->status;
     if (!data == !size)

@@ -35,11 +35,19 @@ static enum status take(struct infer *infer, const char *bytes, size_t count, st
     return binary_feed(&infer->binary, bytes + json, count - json, error);
 }
 
+static enum status decode_raw(struct v2 *v2, struct error *error)
+{
+    struct infer *infer = &v2->infer;
+    enum status status = infer_decode_raw(infer, error);
+    v2->batched = !infer->model->whole || infer->job.rows > 1;
+    return status;
+}
+
 static enum status decode(struct infer *infer, struct error *error)
 {
     struct v2 *v2 = v2_of(infer);
     if (v2->raw)
-        return infer_decode_raw(infer, error);
+        return decode_raw(v2, error);
     if (v2->json_bytes == UINT64_MAX && v2_read_json(v2, error) != STATUS_OK)
         return error->status;
     if (!infer->envelope)

@@ -22,19 +22,25 @@ static void put_comma(struct text *text, size_t i)
 
 /* Plain numbers */
 
-static void write_shape(struct text *text, const struct model *model, const struct tensor_out *out)
+static void write_dim(struct text *text, const char **comma, size_t dim)
+{
+    text_put(text, *comma);
+    text_u64(text, dim);
+    *comma = ",";
+}
+
+/* The port's own dimensions begin with -1, the batch, unless the model is whole. */
+static void write_shape(struct text *text, const struct v2 *v2, const struct tensor_out *out)
 {
     const struct port *port = out->port;
-    size_t first = model->whole ? 0 : 1, rank = out->classes ? first : port->rank;
+    const char *comma = "";
     text_put(text, ",\"shape\":[");
-    for (size_t d = 0; d < rank; d++) {
-        put_comma(text, d);
-        text_u64(text, d < first ? out->rows : (uint64_t)port->dims[d]);
-    }
-    if (out->classes) {
-        put_comma(text, rank);
-        text_u64(text, out->classes);
-    }
+    if (v2->batched)
+        write_dim(text, &comma, out->rows);
+    if (out->classes)
+        write_dim(text, &comma, out->classes);
+    for (size_t d = v2->infer.model->whole ? 0 : 1; d < port->rank && !out->classes; d++)
+        write_dim(text, &comma, (size_t)port->dims[d]);
     text_put(text, "]");
 }
 
@@ -127,9 +133,10 @@ static void write_data(struct text *text, struct text *payload, const struct ten
     free(best);
 }
 
-static void write_output(struct text *text, struct text *payload, const struct infer *infer,
+static void write_output(struct text *text, struct text *payload, const struct v2 *v2,
                          const struct v2_output *wanted)
 {
+    const struct infer *infer = &v2->infer;
     const struct port *port = &infer->model->outputs[wanted->index];
     struct tensor_out out = {.port = port,
                              .y = infer->job.y[wanted->index],
@@ -140,7 +147,7 @@ static void write_output(struct text *text, struct text *payload, const struct i
     text_put(text, "{\"name\":");
     text_quote(text, port->name, strlen(port->name));
     text_put(text, out.classes ? ",\"datatype\":\"BYTES\"" : ",\"datatype\":\"FP32\"");
-    write_shape(text, infer->model, &out);
+    write_shape(text, v2, &out);
     write_data(text, payload, &out, wanted->binary);
     text_put(text, "}");
 }
@@ -160,7 +167,7 @@ static void write_json(struct text *text, struct text *payload, struct infer *in
     text_put(text, ",\"outputs\":[");
     for (size_t i = 0; i < v2->output_count; i++) {
         put_comma(text, i);
-        write_output(text, payload, infer, &v2->outputs[i]);
+        write_output(text, payload, v2, &v2->outputs[i]);
     }
     text_put(text, "]");
     if (infer->job.active) {

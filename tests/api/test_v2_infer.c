@@ -267,6 +267,10 @@ Test(v2_infer, shapes_of_another_rank)
              "is not nested as its shape");
     expect_y(&daemon, "turned", "[2,3]", "[1,2,3,4,5,6]", "\"shape\":[3,2],\"data\":[1,4,2,5,3,6]");
     expect_y(&daemon, "turned", "[2,3]", "[[1,2,3],[4,5,6]]", "[1,4,2,5,3,6]");
+    expect_y(&daemon, "turned", "[2,2,3]", "[1,2,3,4,5,6,7,8,9,10,11,12]",
+             "\"shape\":[2,3,2],\"data\":[1,4,2,5,3,6,7,10,8,11,9,12]");
+    expect_y(&daemon, "turned", "[1,2,3]", "[[1,2,3],[4,5,6]]",
+             "\"shape\":[1,3,2],\"data\":[1,4,2,5,3,6]");
     expect_y(&daemon, "turned", "[4,3]", "[1,2,3,4,5,6,7,8,9,10,11,12]",
              "expected the shape [2, 3], found [4, 3]");
     json_t *config = get_json(&daemon, "/v2/models/turned/config");
