@@ -7,7 +7,10 @@
 #include "onnx_import.h"
 #include "onnx_ports.h"
 
-enum { OPSET_MIN = 1 };
+enum {
+    OPSET_MIN = 1,
+    INPUTS_MAX = 1024 /* of a node that takes any number of them */
+};
 
 /* Nodes */
 
@@ -24,37 +27,37 @@ bool onnx_is_standard(const Onnx__NodeProto *node)
 const struct onnx_op *onnx_op_named(const char *op_type)
 {
     static const struct onnx_op ops[] = {
-#define ONNX_OP(op, import, inputs) {#op, import, inputs},
+#define ONNX_OP(op, import, least, most) {#op, import, least, most},
 #include "onnx_ops.def"
 #undef ONNX_OP
     };
-    static const struct onnx_op activations[] = {{"", import_activation, 1},
-                                                 {"", import_activation, 2}};
+    static const struct onnx_op activation_op = {"", import_activation, 1, 1};
     struct activation activation;
     for (size_t i = 0; i < sizeof ops / sizeof ops[0]; i++)
         if (strcmp(ops[i].op_type, op_type) == 0)
             return &ops[i];
-    if (!activation_by_onnx_op(&activation, op_type))
-        return NULL;
-    return &activations[activation.type == ACTIVATION_prelu];
+    return activation_by_onnx_op(&activation, op_type) ? &activation_op : NULL;
 }
 
 /* NULL when relud has none such. */
 static const struct onnx_op *find_op(const struct importer *importer, const Onnx__NodeProto *node)
 {
-    static const struct onnx_op own = {"", import_own_activation, 1};
+    static const struct onnx_op own = {"", import_own_activation, 1, 1};
     if (importer->layers && node->domain && strcmp(node->domain, ONNX_DOMAIN_RELUD) == 0)
         return &own;
     return onnx_is_standard(node) ? onnx_op_named(node->op_type) : NULL;
 }
 
 static enum status check_inputs(struct importer *importer, const Onnx__NodeProto *node,
-                                size_t needed, struct error *error)
+                                const struct onnx_op *op, struct error *error)
 {
-    if (node->n_input < needed)
-        return error_set(error, STATUS_INVALID, "expected at least %zu inputs, found %zu", needed,
-                         node->n_input);
-    for (size_t i = 0; i < needed; i++)
+    if (node->n_input < op->least)
+        return error_set(error, STATUS_INVALID, "expected at least %zu inputs, found %zu",
+                         op->least, node->n_input);
+    if (node->n_input > op->most)
+        return error_set(error, STATUS_TOO_LARGE, "expected at most %zu inputs, found %zu",
+                         op->most, node->n_input);
+    for (size_t i = 0; i < op->least; i++)
         if (!node->input[i][0])
             return error_set(error, STATUS_INVALID, "input %zu must not be left out", i);
     for (size_t i = 0; i < node->n_input; i++)
@@ -77,7 +80,7 @@ static enum status import_node(struct importer *importer, const Onnx__NodeProto 
                          "operators of the domain \"%s\" are not supported", node->domain);
     if (!op)
         return error_set(error, STATUS_UNSUPPORTED, "the operator is not supported");
-    if (check_inputs(importer, node, op->inputs, error) != STATUS_OK)
+    if (check_inputs(importer, node, op, error) != STATUS_OK)
         return error->status;
     return node->n_input > 0 && onnx_foldable(importer, node) ? onnx_fold(importer, node, error)
                                                               : op->import(importer, node, error);
@@ -86,9 +89,10 @@ static enum status import_node(struct importer *importer, const Onnx__NodeProto 
 static enum status import_step(struct importer *importer, const struct step *step,
                                struct error *error)
 {
+    static const struct onnx_op fused = {"", NULL, 1, 1};
     if (!step->fused)
         return import_node(importer, step->proto, error);
-    if (check_inputs(importer, step->proto, 1, error) != STATUS_OK)
+    if (check_inputs(importer, step->proto, &fused, error) != STATUS_OK)
         return error->status;
     return import_fused(importer, step, error);
 }

@@ -1,14 +1,16 @@
 /* Activations and softmax. */
 #include <float.h>
 #include <inttypes.h>
+#include <math.h>
 #include <string.h>
 
 #include "graph/ops_arith.h"
 #include "onnx_arith.h"
+#include "onnx_weights.h"
 #include "panel.h"
 
-/* A bound of Clip: an attribute up to opset 6, an input since 11; what is left out bounds nothing.
- */
+/* A bound of Clip: an attribute up to opset 6, an input since 11; what is left out bounds nothing,
+ * and neither does an infinity. */
 static enum status read_bound(struct importer *importer, const Onnx__NodeProto *proto, size_t i,
                               float fallback, float *bound, struct error *error)
 {
@@ -39,6 +41,9 @@ static enum status read_clip(struct importer *importer, const Onnx__NodeProto *p
     if (read_bound(importer, proto, 1, -FLT_MAX, &low, error) != STATUS_OK ||
         read_bound(importer, proto, 2, FLT_MAX, &high, error) != STATUS_OK)
         return error->status;
+    if (isnan(low) || isnan(high))
+        return error_set(error, STATUS_INVALID, "expected numbers as bounds, found %g and %g",
+                         (double)low, (double)high);
     onnx_set_clip(activation, low, high);
     return STATUS_OK;
 }
@@ -150,12 +155,15 @@ static enum status import_prelu(struct importer *importer, const Onnx__NodeProto
     const struct operand *x = importer_operand(importer, proto, 0);
     const struct operand *slope = importer_operand(importer, proto, 1);
     struct activation activation;
-    if (x->is_constant || !slope->is_constant ||
-        !is_unit_slope(importer, &slope->tensor, &importer->model->graph.values[x->value]))
-        return lower_prelu(importer, proto, error);
-    struct tensor tensor = slope->tensor;
-    if (onnx_tensor_load(importer, &tensor, error) != STATUS_OK)
+    struct tensor tensor;
+    if (slope->is_constant && (importer_constant(importer, proto, 1, "the slope", DTYPE_FLOAT32,
+                                                 &tensor, error) != STATUS_OK ||
+                               onnx_weights_check(proto->input[1], tensor.data,
+                                                  tensor_count(&tensor), error) != STATUS_OK))
         return error->status;
+    if (x->is_constant || !slope->is_constant ||
+        !is_unit_slope(importer, &tensor, &importer->model->graph.values[x->value]))
+        return lower_prelu(importer, proto, error);
     const size_t n = importer->model->graph.values[x->value].channels;
     const float *from = tensor.data;
     float *slopes = arena_alloc(&importer->model->arena, panel_padded(n), sizeof *slopes);

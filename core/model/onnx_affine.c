@@ -45,6 +45,10 @@ static enum status fold(struct node *node, const struct affine *affine, const ch
         float *b = &bias[i / n * padded + i % n];
         *b = *b * affine->scale[i] + affine->shift[i];
     }
+    struct error ignored;
+    if (onnx_weights_check(name, bias, padded * node->groups, &ignored) != STATUS_OK)
+        return error_set(error, STATUS_INVALID,
+                         "tensor \"%s\" makes a bias of layer \"%s\" infinite", name, node->name);
     return scales(affine) ? onnx_weights_scale(node, name, affine->scale, error) : STATUS_OK;
 }
 
@@ -135,6 +139,8 @@ static enum status read_affine(struct importer *importer, const Onnx__NodeProto 
         if (tensor_count(&tensors[i]) != channels)
             return error_set(error, STATUS_INVALID, "%s: expected %zu numbers, found %zu", names[i],
                              channels, tensor_count(&tensors[i]));
+        if (onnx_weights_check(proto->input[i + 1], tensors[i].data, channels, error) != STATUS_OK)
+            return error->status;
     }
     if (affine_init(importer, affine, channels, error) != STATUS_OK)
         return error->status;
@@ -144,8 +150,14 @@ static enum status read_affine(struct importer *importer, const Onnx__NodeProto 
         double s = (double)scale[c] / sqrt((double)variance[c] + (double)epsilon);
         affine->scale[c] = (float)s;
         affine->shift[c] = (float)((double)bias[c] - (double)mean[c] * s);
+        if (!isfinite(affine->scale[c]) || !isfinite(affine->shift[c]))
+            return error_set(error, STATUS_INVALID,
+                             "channel %zu cannot be normalised: scale %g, bias %g, mean %g, "
+                             "variance %g, epsilon %g",
+                             c, (double)scale[c], (double)bias[c], (double)mean[c],
+                             (double)variance[c], (double)epsilon);
     }
-    return onnx_weights_check(proto->input[1], affine->scale, affine->units, error);
+    return STATUS_OK;
 }
 
 /* A window of one pixel over an image of any shape. */

@@ -304,12 +304,15 @@ static enum status fold_reshape(struct importer *importer, const Onnx__NodeProto
     struct tensor result = *x;
     struct ints dims;
     size_t known = 1, all = tensor_count(x), open = SIZE_MAX;
-    if (importer_ints(importer, node, 1, "shape", &dims, error) != STATUS_OK)
+    int64_t allow_zero;
+    if (importer_ints(importer, node, 1, "shape", &dims, error) != STATUS_OK ||
+        onnx_attribute_int(node, "allowzero", 0, &allow_zero, error) != STATUS_OK)
         return error->status;
     bool fits = dims.count <= TENSOR_RANK_MAX;
     result.rank = dims.count;
     for (size_t i = 0; fits && i < dims.count; i++) {
-        int64_t dim = i < x->rank && dims.numbers[i] == 0 ? x->dims[i] : dims.numbers[i];
+        const bool copies = dims.numbers[i] == 0 && !allow_zero && i < x->rank;
+        int64_t dim = copies ? x->dims[i] : dims.numbers[i];
         result.dims[i] = dim;
         if (dim == -1 && open == SIZE_MAX)
             open = i;

@@ -74,7 +74,7 @@ typedef enum status import_function(struct importer *importer, const Onnx__NodeP
 struct onnx_op {
     const char *op_type;
     import_function *import;
-    size_t inputs; /* at least */
+    size_t least, most; /* inputs */
 };
 
 /* NULL when there is none of that name. */
@@ -89,7 +89,7 @@ static inline bool onnx_is_op(const Onnx__NodeProto *node, const char *op_type)
 bool onnx_is_standard(const Onnx__NodeProto *node);
 
 /* The importers */
-#define ONNX_OP(op, import, inputs) import_function import;
+#define ONNX_OP(op, import, least, most) import_function import;
 #include "onnx_ops.def"
 #undef ONNX_OP
 import_function import_activation;

@@ -1,5 +1,6 @@
 /* Gemm, MatMul, Conv: the operators with weights. */
 #include <inttypes.h>
+#include <math.h>
 #include <string.h>
 
 #include "graph/ops_arith.h"
@@ -8,8 +9,8 @@
 #include "onnx_window.h"
 #include "panel.h"
 
-/* Adds scale times a bias of n numbers (or one) to node's. */
-static enum status add_bias(struct node *node, const char *name, const struct tensor *tensor,
+/* Makes node's bias scale times one of n numbers, or of one. */
+static enum status set_bias(struct node *node, const char *name, const struct tensor *tensor,
                             float scale, struct error *error)
 {
     size_t count = tensor_count(tensor), group = node->n / node->groups;
@@ -22,8 +23,15 @@ static enum status add_bias(struct node *node, const char *name, const struct te
     }
     const float *from = tensor->data;
     float *bias = (float *)node->bias;
-    for (size_t i = 0; i < node->n; i++)
-        bias[i / group * panel_padded(group) + i % group] += scale * from[count == 1 ? 0 : i];
+    if (onnx_weights_check(name, from, count, error) != STATUS_OK)
+        return error->status;
+    for (size_t i = 0; i < node->n; i++) {
+        float *to = &bias[i / group * panel_padded(group) + i % group];
+        *to = scale * from[count == 1 ? 0 : i];
+        if (!isfinite(*to))
+            return error_set(error, STATUS_INVALID, "tensor \"%s\": beta %g makes a bias infinite",
+                             name, (double)scale);
+    }
     return STATUS_OK;
 }
 
@@ -37,7 +45,7 @@ static enum status read_bias(struct importer *importer, const Onnx__NodeProto *p
     if (importer_constant(importer, proto, i, "the bias", DTYPE_FLOAT32, &tensor, error) !=
         STATUS_OK)
         return error->status;
-    return add_bias(node, proto->input[i], &tensor, scale, error);
+    return set_bias(node, proto->input[i], &tensor, scale, error);
 }
 
 /* Dense */

@@ -1,5 +1,6 @@
 /* MaxPool, AveragePool, their global forms, LRN: operators on images without weights. */
 #include <inttypes.h>
+#include <math.h>
 #include <string.h>
 
 #include "onnx_import.h"
@@ -62,6 +63,11 @@ enum status import_lrn(struct importer *importer, const Onnx__NodeProto *proto, 
         onnx_attribute_float(proto, "beta", 0.75f, &node.numbers[1], error) != STATUS_OK ||
         onnx_attribute_float(proto, "bias", 1.0f, &node.numbers[2], error) != STATUS_OK)
         return error->status;
+    for (size_t i = 0; i < 3; i++)
+        if (!isfinite(node.numbers[i]))
+            return error_set(error, STATUS_INVALID,
+                             "expected finite numbers as alpha, beta and bias, found %g",
+                             (double)node.numbers[i]);
     if (size < 1 || size > INT32_MAX)
         return error_set(error, STATUS_INVALID, "size: expected 1 or more, found %" PRId64, size);
     node.detail = (int)size;

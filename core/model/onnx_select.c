@@ -438,7 +438,7 @@ enum status import_pad(struct importer *importer, const Onnx__NodeProto *proto, 
         read_fill(importer, proto, &fill, error) != STATUS_OK)
         return error->status;
     const size_t rank = importer->model->graph.values[x].shape.rank + hidden;
-    if (proto->n_input > 3 || pads.count != 2 * rank)
+    if (pads.count != 2 * rank)
         return error_set(error, STATUS_UNSUPPORTED, "pads: expected %zu numbers, found %zu",
                          2 * rank, pads.count);
     if (hidden && (pads.numbers[0] || pads.numbers[rank]))

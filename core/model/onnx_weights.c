@@ -41,7 +41,7 @@ static enum status check_from(const char *name, size_t first, const float *data,
     while (isfinite(data[at]))
         at++;
     return error_set(error, STATUS_INVALID,
-                     "tensor \"%s\": expected finite weights, found %g at element %zu", name,
+                     "tensor \"%s\": expected finite numbers, found %g at element %zu", name,
                      (double)data[at], first + at);
 }
 

@@ -132,7 +132,7 @@ Test(layers_refused, dense_layers)
         {"{'type':'dense','name':'fc','bias':'five'}", "bias \"five\" [5]: expected [2]"},
         {"{'type':'dense','name':'fc','bias':'six'}", "bias: the weights have no tensor \"six\""},
         {"{'type':'dense','name':'n','weight':'nan'}",
-         "layer \"n\": tensor \"nan\": expected finite weights, found nan at element 2"});
+         "layer \"n\": tensor \"nan\": expected finite numbers, found nan at element 2"});
     CHECK_LAYERS("[4,1,2]", {"{'type':'dense','name':'fc'}",
                              "weight \"fc.weight\" [2, 4] takes 4 numbers, its input [4, 1, 2] has "
                              "8"});

@@ -49,6 +49,12 @@ static void missing_input(struct onnx_builder *b)
     node(b, MATMUL)->n_input = 1;
 }
 
+static void too_many_inputs(struct onnx_builder *b)
+{
+    node(b, RELU)->n_input = 2;
+    node(b, RELU)->input[1] = (char *)"x";
+}
+
 static void empty_input(struct onnx_builder *b)
 {
     node(b, MATMUL)->input[0] = (char *)"";
@@ -231,11 +237,13 @@ static void softmax_over_the_batch(struct onnx_builder *b)
 static void constant_of_nothing(struct onnx_builder *b)
 {
     node(b, RELU)->op_type = (char *)"Constant";
+    node(b, RELU)->n_input = 0;
 }
 
 static void constant_of_no_tensor(struct onnx_builder *b)
 {
     node(b, RELU)->op_type = (char *)"Constant";
+    node(b, RELU)->n_input = 0;
     onnx_int(b, node(b, RELU), "value", 1);
 }
 
@@ -282,6 +290,7 @@ static const struct refusal refusals[] = {
     {BREAK(cycle), "node 0|\"y\" is made by no earlier node"},
     {BREAK(missing_initializer), "node 2|\"nowhere\" is made by no earlier node"},
     {BREAK(missing_input), "node 2|at least 2 inputs, found 1"},
+    {BREAK(too_many_inputs), "node 1 \"\" (Relu)|expected at most 1 inputs, found 2"},
     {BREAK(empty_input), "node 2|input 0 must not be left out"},
     {BREAK(no_node_output), "node 1|no output"},
     {BREAK(defined_twice), "node 1|\"z1\" is defined twice"},

@@ -12,19 +12,126 @@ static void set_dims(Onnx__TensorProto *tensor, int64_t rows, int64_t columns)
     tensor->dims[1] = columns;
 }
 
-static void set_weight(struct onnx_builder *b, float value)
+static void set_number(Onnx__TensorProto *tensor, size_t i, float value)
 {
-    memcpy(tensor(b, FC2_WEIGHT)->raw_data.data + 4 * sizeof value, &value, sizeof value);
+    memcpy(tensor->raw_data.data + i * sizeof value, &value, sizeof value);
 }
 
 static void nan_weight(struct onnx_builder *b)
 {
-    set_weight(b, NAN);
+    set_number(tensor(b, FC2_WEIGHT), 4, NAN);
 }
 
 static void infinite_weight(struct onnx_builder *b)
 {
-    set_weight(b, -INFINITY);
+    set_number(tensor(b, FC2_WEIGHT), 4, -INFINITY);
+}
+
+static void nan_bias(struct onnx_builder *b)
+{
+    set_number(tensor(b, FC1_BIAS), 2, NAN);
+}
+
+static void infinite_scalar_bias(struct onnx_builder *b)
+{
+    set_number(tensor(b, FC1_BIAS), 0, INFINITY);
+    tensor(b, FC1_BIAS)->n_dims = 0;
+    tensor(b, FC1_BIAS)->raw_data.len = 4;
+}
+
+static void beta_overflows(struct onnx_builder *b)
+{
+    onnx_float(b, node(b, GEMM), "beta", -INFINITY);
+}
+
+static void infinite_slope(struct onnx_builder *b)
+{
+    set_number(tensor(b, FC1_BIAS), 1, -INFINITY);
+    node(b, GEMM)->n_input = 2;
+    node(b, RELU)->op_type = (char *)"PRelu";
+    node(b, RELU)->n_input = 2;
+    node(b, RELU)->input[1] = (char *)"fc1.bias";
+}
+
+static void nan_alpha(struct onnx_builder *b)
+{
+    node(b, RELU)->op_type = (char *)"LeakyRelu";
+    onnx_float(b, node(b, RELU), "alpha", NAN);
+}
+
+static void infinite_lrn(struct onnx_builder *b)
+{
+    node(b, RELU)->op_type = (char *)"LRN";
+    onnx_int(b, node(b, RELU), "size", 1);
+    onnx_float(b, node(b, RELU), "beta", INFINITY);
+}
+
+static void nan_bound(struct onnx_builder *b)
+{
+    node(b, RELU)->op_type = (char *)"Clip";
+    onnx_float(b, node(b, RELU), "max", NAN);
+}
+
+/* A normalisation of fc1's units, by its bias and these. */
+static void normalise(struct onnx_builder *b, float scale, float mean, float variance)
+{
+    const float scales[3] = {1, 1, scale}, means[3] = {1, 1, mean}, variances[3] = {1, 1, variance};
+    onnx_matrix(b, "scale", 0, 3, scales);
+    onnx_matrix(b, "mean", 0, 3, means);
+    onnx_matrix(b, "variance", 0, 3, variances);
+    node(b, RELU)->op_type = (char *)"BatchNormalization";
+    node(b, RELU)->n_input = 5;
+    node(b, RELU)->input[1] = (char *)"scale";
+    node(b, RELU)->input[2] = (char *)"fc1.bias";
+    node(b, RELU)->input[3] = (char *)"mean";
+    node(b, RELU)->input[4] = (char *)"variance";
+}
+
+static void nan_mean(struct onnx_builder *b)
+{
+    normalise(b, 1, NAN, 1);
+}
+
+static void infinite_variance(struct onnx_builder *b)
+{
+    normalise(b, 1, 1, INFINITY);
+}
+
+static void negative_variance(struct onnx_builder *b)
+{
+    normalise(b, 1, 1, -2);
+}
+
+static void quotient_overflows(struct onnx_builder *b)
+{
+    normalise(b, 3e38f, 0, 1e-4f);
+}
+
+static void shift_overflows(struct onnx_builder *b)
+{
+    normalise(b, 2, 3e38f, 1);
+}
+
+static void scale_overflows(struct onnx_builder *b)
+{
+    normalise(b, 3e38f, 0, 1);
+    set_number(tensor(b, FC1_WEIGHT), 11, 2);
+}
+
+static void factor_overflows(struct onnx_builder *b)
+{
+    onnx_matrix(b, "factor", 0, 2, (const float[]){1, 3e38f});
+    node(b, ADD)->op_type = (char *)"Mul";
+    node(b, ADD)->input[1] = (char *)"factor";
+}
+
+static void offset_overflows(struct onnx_builder *b)
+{
+    onnx_matrix(b, "offset", 0, 3, (const float[]){0, 3e38f, 0});
+    set_number(tensor(b, FC1_BIAS), 1, 3e38f);
+    node(b, RELU)->op_type = (char *)"Add";
+    node(b, RELU)->n_input = 2;
+    node(b, RELU)->input[1] = (char *)"offset";
 }
 
 static void alpha_overflows(struct onnx_builder *b)
@@ -159,8 +266,27 @@ static void nameless_initializer(struct onnx_builder *b)
 }
 
 static const struct refusal refusals[] = {
-    {BREAK(nan_weight), "tensor \"fc2.weight\"|finite"},
+    {BREAK(nan_weight), "tensor \"fc2.weight\"|expected finite numbers, found nan at element 4"},
     {BREAK(infinite_weight), "tensor \"fc2.weight\"|found -inf at element 4"},
+    {BREAK(nan_bias),
+     "node 0|tensor \"fc1.bias\": expected finite numbers, found nan at element 2"},
+    {BREAK(infinite_scalar_bias), "node 0|tensor \"fc1.bias\": expected finite numbers, found inf"},
+    {BREAK(beta_overflows), "node 0|tensor \"fc1.bias\": beta -inf makes a bias infinite"},
+    {BREAK(infinite_slope), "node 1|tensor \"fc1.bias\": expected finite numbers, found -inf"},
+    {BREAK(nan_alpha), "node 1|leaky_relu: alpha must be a finite float32, found nan"},
+    {BREAK(infinite_lrn), "node 1|expected finite numbers as alpha, beta and bias, found inf"},
+    {BREAK(nan_bound), "node 1|expected numbers as bounds, found -3.40282e+38 and nan"},
+    {BREAK(nan_mean), "node 1|tensor \"mean\": expected finite numbers, found nan at element 2"},
+    {BREAK(infinite_variance), "node 1|tensor \"variance\": expected finite numbers, found inf"},
+    {BREAK(negative_variance),
+     "node 1|channel 2 cannot be normalised: scale 1, bias -1, mean 1, variance -2, epsilon 1e-05"},
+    {BREAK(quotient_overflows),
+     "node 1|channel 2 cannot be normalised: scale 3e+38, bias -1, mean 0, variance 0.0001"},
+    {BREAK(shift_overflows),
+     "node 1|channel 2 cannot be normalised: scale 2, bias -1, mean 3e+38, variance 1"},
+    {BREAK(scale_overflows), "node 1|tensor \"scale\": its factors make a weight infinite"},
+    {BREAK(factor_overflows), "node 3|tensor \"factor\": its factors make a weight infinite"},
+    {BREAK(offset_overflows), "node 1|tensor \"offset\" makes a bias of layer \"fc1\" infinite"},
     {BREAK(alpha_overflows), "tensor \"fc1.weight\"|alpha"},
     {BREAK(alpha_is_nan), "tensor \"fc1.weight\"|alpha"},
     {BREAK(double_weight), "tensor \"fc1.weight\"|its shape needs 12 numbers, the file holds 6"},
