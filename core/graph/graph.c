@@ -15,6 +15,11 @@ const char *op_kind(enum op op)
     return kinds[op];
 }
 
+const char *node_kind(const struct node *node)
+{
+    return node->kind ? node->kind : op_kind(node->op);
+}
+
 bool op_has_units(enum op op)
 {
     return op == OP_dense || op == OP_conv || op == OP_depthwise || op == OP_activation;
@@ -238,8 +243,25 @@ size_t node_macs(const struct graph *graph, const struct node *node)
     return output->features * (has_weights(node) ? node->k : 1);
 }
 
+size_t node_flops(const struct graph *graph, const struct node *node)
+{
+    const size_t made = graph->values[node->output].features;
+    if (has_weights(node))
+        return 2 * node->k * made;
+    if (node->op == OP_max_pool || node->op == OP_average_pool)
+        return node->k * made;
+    return node->op == OP_move ? 0 : made;
+}
+
 size_t node_parameters(const struct node *node)
 {
     size_t weights = has_weights(node) ? (node->k + 1) * node->n : 0;
     return weights + (node->activation.slope ? node->n : 0);
+}
+
+size_t node_weight_bytes(const struct node *node)
+{
+    if (!has_weights(node))
+        return 0;
+    return (node->k + 1) * panel_padded(node->n / node->groups) * node->groups * sizeof(float);
 }

@@ -9,6 +9,7 @@
 #ifndef RELUD_GRAPH_H
 #define RELUD_GRAPH_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -71,6 +72,8 @@ struct window {
 struct node {
     enum op op;
     const char *name; /* unique in the graph: what users call the layer */
+    const char *kind; /* what the file calls such a layer; NULL: op_kind() */
+    bool helper;      /* a copy the import needed, not a layer of the file */
     uint32_t *inputs; /* values; a dense or conv node's second is a residual to add before the
                          activation */
     size_t input_count;
@@ -107,8 +110,9 @@ struct graph {
     size_t name_slots;
 };
 
-/* What `relud inspect` calls a layer of that operation. */
+/* What `relud inspect` calls a layer of that operation, unless the node says otherwise. */
 const char *op_kind(enum op op);
+const char *node_kind(const struct node *node);
 
 /* Whether an op ends with an activation of units. */
 bool op_has_units(enum op op);
@@ -168,7 +172,12 @@ enum status graph_add_output(struct graph *graph, uint32_t value, struct error *
 /* Multiply-adds of one row through node; for nodes without weights, one per element made. */
 size_t node_macs(const struct graph *graph, const struct node *node);
 
-/* Weights, biases and slopes of node. */
+/* Additions, multiplications and comparisons of one row through node; none for one that copies. An
+ * activation counts as part of the layer that ends with it, as nothing. */
+size_t node_flops(const struct graph *graph, const struct node *node);
+
+/* Weights, biases and slopes of node; and the bytes of its weights and biases, as packed. */
 size_t node_parameters(const struct node *node);
+size_t node_weight_bytes(const struct node *node);
 
 #endif

@@ -32,19 +32,96 @@ void describe_signature(struct text *text, const struct model *model)
     describe_ports(text, model);
 }
 
+/* Layers */
+
+size_t describe_spatial(const struct graph *graph, const struct node *node)
+{
+    const bool slides = node->op == OP_conv || node->op == OP_max_pool ||
+                        node->op == OP_average_pool || (node->op == OP_depthwise && node->k > 1);
+    const size_t rank = graph->values[node->inputs[0]].shape.rank;
+    return !slides || rank < 2 ? 0 : rank - 1 < GRAPH_SPATIAL_MAX ? rank - 1 : GRAPH_SPATIAL_MAX;
+}
+
+static void write_sizes(struct text *text, const size_t *sizes, size_t count)
+{
+    text_put(text, "[");
+    for (size_t i = 0; i < count; i++)
+        text_format(text, i ? ",%zu" : "%zu", sizes[i]);
+    text_put(text, "]");
+}
+
+static void write_window(struct text *text, const struct graph *graph, const struct node *node)
+{
+    const size_t spatial = describe_spatial(graph, node), first = GRAPH_SPATIAL_MAX - spatial;
+    if (spatial == 0)
+        return;
+    text_put(text, ",\"kernel\":");
+    write_sizes(text, node->window.kernel + first, spatial);
+    text_put(text, ",\"stride\":");
+    write_sizes(text, node->window.step + first, spatial);
+    text_put(text, ",\"dilation\":");
+    write_sizes(text, node->window.dilation + first, spatial);
+    if (node->panels)
+        text_format(text, ",\"groups\":%zu", node->op == OP_depthwise ? node->n : node->groups);
+}
+
+static void write_shapes(struct text *text, const struct graph *graph, const struct node *node)
+{
+    const struct shape *made = &graph->values[node->output].shape;
+    const char *before = "";
+    text_put(text, ",\"input_shapes\":[");
+    for (size_t i = 0; i < node->input_count; i++) {
+        const struct value *read = &graph->values[node->inputs[i]];
+        if (read->constant)
+            continue;
+        text_put(text, before);
+        write_sizes(text, read->shape.dims, read->shape.rank);
+        before = ",";
+    }
+    text_put(text, "],\"output_shape\":");
+    write_sizes(text, made->dims, made->rank);
+}
+
+static void write_layer(struct text *text, const struct graph *graph, const struct node *node)
+{
+    text_put(text, "{\"name\":");
+    text_quote(text, node->name, strlen(node->name));
+    text_format(text, ",\"kind\":\"%s\"", node_kind(node));
+    write_shapes(text, graph, node);
+    write_window(text, graph, node);
+    text_put(text, ",\"activation\":");
+    activation_write(text, &node->activation);
+    text_format(text, ",\"parameters\":%zu,\"mflops\":", node_parameters(node));
+    text_double(text, 1e-6 * (double)node_flops(graph, node));
+    text_format(text, ",\"bytes\":%zu}", node_weight_bytes(node));
+}
+
 void describe_layers(struct text *text, const struct model *model)
 {
+    const char *before = "";
     text_put(text, "\"layers\":[");
     for (size_t i = 0; i < model->graph.node_count; i++) {
         const struct node *node = &model->graph.nodes[i];
-        text_put(text, i ? ",{\"name\":" : "{\"name\":");
-        text_quote(text, node->name, strlen(node->name));
-        text_format(text, ",\"kind\":\"%s\",\"inputs\":%zu,\"outputs\":%zu,\"activation\":",
-                    op_kind(node->op), node->k, node->n);
-        activation_write(text, &node->activation);
-        text_format(text, ",\"parameters\":%zu,\"mflops\":", node_parameters(node));
-        text_double(text, 2e-6 * (double)node_macs(&model->graph, node));
-        text_put(text, "}");
+        if (node->helper)
+            continue;
+        text_put(text, before);
+        write_layer(text, &model->graph, node);
+        before = ",";
     }
     text_put(text, "]");
+}
+
+struct costs describe_costs(const struct model *model)
+{
+    struct costs costs = {.parameters = 0};
+    for (size_t i = 0; i < model->graph.node_count; i++) {
+        const struct node *node = &model->graph.nodes[i];
+        costs.parameters += node_parameters(node);
+        costs.flops += node_flops(&model->graph, node);
+        costs.weight_bytes += node_weight_bytes(node);
+        costs.copies += node->helper;
+    }
+    costs.row_bytes = model->plan.floats_per_row * sizeof(float);
+    costs.bitmap_row_bytes = model->plan.bits_per_row;
+    return costs;
 }

@@ -241,18 +241,6 @@ void model_close(struct model *model)
     arena_free(&model->arena);
 }
 
-size_t model_weight_bytes(const struct model *model)
-{
-    size_t bytes = 0;
-    for (size_t i = 0; i < model->graph.node_count; i++) {
-        const struct node *node = &model->graph.nodes[i];
-        if (node->panels)
-            bytes +=
-                (node->k + 1) * panel_padded(node->n / node->groups) * node->groups * sizeof(float);
-    }
-    return bytes;
-}
-
 static bool same_dims(const int64_t *expected, const size_t *dims, size_t count)
 {
     for (size_t i = 0; i < count; i++)

@@ -80,7 +80,4 @@ void model_close(struct model *model);
 enum status model_set_activation(struct model *model, const char *layer,
                                  struct activation activation, struct error *error);
 
-/* Bytes of weights, as packed. */
-size_t model_weight_bytes(const struct model *model);
-
 #endif

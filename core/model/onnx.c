@@ -115,10 +115,12 @@ static enum status import_steps(struct importer *importer, bool constants, struc
         const Onnx__NodeProto *node = importer->proto->node[i];
         if (!step->proto || (constants && !onnx_foldable(importer, node)))
             continue;
+        importer->current = node;
         if (import_step(importer, step, error) != STATUS_OK)
             return name_fault(importer, i, error);
         step->proto = NULL;
     }
+    importer->current = NULL;
     return STATUS_OK;
 }
 

@@ -51,6 +51,7 @@ struct importer {
     struct operand *operands;
     size_t operand_count, operand_capacity;
     struct step *steps;                  /* one for each node of the file */
+    const Onnx__NodeProto *current;      /* the one being imported; NULL before and after */
     uint32_t (*converted)[LAYOUT_COUNT]; /* by value: the same in that layout, padded; 0 for none */
     int64_t opset;
     size_t row_max; /* numbers in a row of what a node may make */

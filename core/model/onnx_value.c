@@ -1,4 +1,5 @@
 /* Values of the graph under construction: made from constants, converted, named. */
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -242,13 +243,38 @@ enum status importer_transpose(struct importer *importer, uint32_t value, const 
 
 /* Nodes */
 
+/* An operator as a kind of layer: MaxPool is max_pool, PRelu prelu; NULL without memory. */
+static const char *kind_of(struct arena *arena, const char *op_type)
+{
+    char *kind = arena_alloc(arena, 2 * strlen(op_type) + 1, 1), *to = kind;
+    for (const char *c = op_type; kind && *c; c++) {
+        if (c > op_type && isupper((unsigned char)*c) && islower((unsigned char)c[-1]))
+            *to++ = '_';
+        *to++ = (char)tolower((unsigned char)*c);
+    }
+    return kind;
+}
+
+/* What inspect says of a node: layers with weights or an activation have a kind by what they do,
+ * the others by the operator they come from. */
+static enum status describe(struct importer *importer, struct node *node, struct error *error)
+{
+    node->helper = node->op == OP_move && !node->name;
+    if (node->helper || node->op == OP_dense || node->op == OP_activation ||
+        node->op == OP_softmax || !importer->current)
+        return STATUS_OK;
+    node->kind = kind_of(&importer->model->arena, importer->current->op_type);
+    return node->kind ? STATUS_OK : no_memory(error);
+}
+
 enum status importer_make(struct importer *importer, struct node node, const uint32_t *inputs,
                           const struct shape *shape, enum layout layout, uint32_t *value,
                           struct error *error)
 {
     struct graph *graph = &importer->model->graph;
     char text[64];
-    if (check_size(importer, shape, error) != STATUS_OK)
+    if (check_size(importer, shape, error) != STATUS_OK ||
+        describe(importer, &node, error) != STATUS_OK)
         return error->status;
     if (!node.name) {
         int length = snprintf(text, sizeof text, "%s_%zu", op_kind(node.op), graph->node_count);

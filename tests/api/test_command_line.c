@@ -353,6 +353,53 @@ Test(command_line, inspect_json_is_json)
     command_free(&command);
 }
 
+/* A model directory over weights that are all zero. */
+static void write_images(struct temporary *directory)
+{
+    static const char json[] =
+        "{\"format\": \"relud-layers\", \"version\": 1, \"output\": {\"name\": \"y\"},"
+        " \"input\": {\"name\": \"x\", \"shape\": [4, 9, 9]}, \"layers\": ["
+        "{\"type\": \"conv2d\", \"name\": \"a\", \"stride\": 2, \"groups\": 2, \"activation\": "
+        "\"relu6\"},"
+        "{\"type\": \"conv2d\", \"name\": \"b\", \"groups\": 6, \"padding\": \"same\"},"
+        "{\"type\": \"max_pool2d\", \"name\": \"p\", \"kernel_size\": [2, 1]},"
+        "{\"type\": \"dense\", \"name\": \"c\", \"activation\": {\"type\": \"elu\", \"alpha\": "
+        "2}}]}";
+    static const float zeros[24 * 5];
+    struct weights_file file;
+    size_t count;
+    weights_open(&file);
+    weights_floats(&file, "a.weight", 4, (const int64_t[]){6, 2, 3, 3}, zeros);
+    weights_floats(&file, "b.weight", 4, (const int64_t[]){6, 1, 3, 3}, zeros);
+    weights_floats(&file, "c.weight", 2, (const int64_t[]){2, 48}, zeros);
+    uint8_t *bytes = weights_pack(&file, &count);
+    temporary_open(directory);
+    temporary_write(directory, "model.json", json, sizeof json - 1);
+    temporary_write(directory, "weights.safetensors", bytes, count);
+    free(bytes);
+    weights_close(&file);
+}
+
+Test(command_line, inspect_shows_the_layers_a_user_knows)
+{
+    static const char expected[] =
+        "layer  kind                 shape           activation    parameters  MFLOPs  bytes\n"
+        "a      conv 3x3/2 groups 2  4x9x9 -> 6x4x4  relu6                114  0.0035   2432\n"
+        "b      conv 3x3 depthwise   6x4x4 -> 6x4x4  identity              60  0.0017    640\n"
+        "p      max_pool 2x1/2x1     6x4x4 -> 6x2x4                         0  0.0001      0\n"
+        "c      dense                48 -> 2         elu(alpha=2)          98  0.0002   3136\n"
+        "\ntotal   272 parameters, 0.0055 MFLOPs a row\n"
+        "memory  6208 bytes of weights; plan ";
+    struct temporary directory;
+    struct command command;
+    write_images(&directory);
+    COMMAND_RUN(&command, "inspect", directory.path);
+    cr_assert_eq(command.status, 0, "%s", command.err);
+    cr_assert(strstr(command.out, expected), "%s", command.out);
+    command_free(&command);
+    temporary_close(&directory);
+}
+
 Test(command_line, inspect_errors)
 {
     struct command command;

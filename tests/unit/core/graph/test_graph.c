@@ -94,12 +94,25 @@ Test(graph, counts_multiply_adds_and_parameters)
     const struct graph graph = {.values = &value, .value_count = 1};
     struct node node = {.op = OP_dense, .k = 64, .n = 10};
     cr_assert(node_macs(&graph, &node) == 640 && node_parameters(&node) == 650);
+    cr_assert(node_flops(&graph, &node) == 1280);
     node.activation.slope = slope;
     cr_assert(node_parameters(&node) == 660);
     node.op = OP_activation;
     cr_assert(node_macs(&graph, &node) == 10 && node_parameters(&node) == 10);
     node.activation.slope = NULL;
-    cr_assert(node_parameters(&node) == 0);
+    cr_assert(node_parameters(&node) == 0 && node_flops(&graph, &node) == 10);
+    node.op = OP_max_pool;
+    cr_assert(node_flops(&graph, &node) == 640);
+    node.op = OP_move;
+    cr_assert(node_flops(&graph, &node) == 0);
+}
+
+Test(graph, weights_are_counted_as_packed)
+{
+    struct node node = {.op = OP_conv, .k = 9, .n = 34, .groups = 2};
+    cr_assert(node_weight_bytes(&node) == 10 * 2 * 32 * sizeof(float));
+    node.op = OP_max_pool;
+    cr_assert(node_weight_bytes(&node) == 0);
 }
 
 Test(graph, kinds_are_what_inspect_says)
@@ -107,6 +120,8 @@ Test(graph, kinds_are_what_inspect_says)
     cr_assert_str_eq(op_kind(OP_dense), "dense");
     cr_assert_str_eq(op_kind(OP_activation), "activation");
     cr_assert_str_eq(op_kind(OP_softmax), "softmax");
+    cr_assert_str_eq(node_kind(&(struct node){.op = OP_dense}), "dense");
+    cr_assert_str_eq(node_kind(&(struct node){.op = OP_move, .kind = "concat"}), "concat");
 }
 
 /* Each allocation fails in turn; what succeeds comes after all that fails. */
