@@ -4,6 +4,9 @@
 
 #include "panel.h"
 
+/* Weights of a layer that leave no room for anything else in a core's second cache. */
+enum { STREAM_FLOATS = 1 << 18 };
+
 const struct op_info *op_info(enum op op)
 {
     static const struct op_info infos[OP_COUNT] = {
@@ -63,66 +66,94 @@ static size_t adjoining(const struct op_input *input, struct op_span span, size_
 
 /* The epilogue */
 
-static void add_residual(const struct op_run *run, size_t first, size_t count, size_t channel,
-                         size_t width)
-{
-    const struct op_input *residual = &run->inputs[1];
-    size_t stride = run->output->stride;
-    for (size_t p = first; p < first + count; p++)
-        run->kernels->add(width, run->y + p * stride + channel,
-                          residual->data + p * stride + channel, run->y + p * stride + channel);
-}
-
-/* Sums of padding are rubbish, which must not be counted as an output that is not finite. */
-static void clear_padding(const struct op_run *run, size_t first, size_t count)
-{
-    const struct value *output = run->output;
-    for (size_t p = first; p < first + count; p++)
-        memset(run->y + p * output->stride + output->channels, 0,
-               (output->stride - output->channels) * sizeof *run->y);
-}
-
-/* Several positions of a row share its bitmap: a unit is active in the row where it is at any. */
-static void fold_bits(const struct op_run *run, const uint8_t *bits, size_t stride, size_t first,
-                      size_t count, size_t channel, size_t width)
+/* Several positions of a row share its bitmap: a unit is active in the row where it is at any.
+ * Bitmaps are whole words, and panels begin on one. */
+static void fold_bits(const struct op_run *run, const uint64_t *bits, size_t first, size_t count,
+                      size_t channel, size_t width)
 {
     const struct activity *activity = &run->activity;
-    size_t units =
-        run->output->channels - channel < width ? run->output->channels - channel : width;
-    for (size_t i = 0; i < count; i++) {
-        size_t row = (first + i) / run->output->positions;
-        uint8_t *into = activity->bits + row * activity->bits_stride + channel / 8;
-        for (size_t unit = 0; unit < units; unit += 8) {
-            unsigned mask = units - unit < 8 ? 0xFFu >> (8 - (units - unit)) : 0xFFu;
-            unsigned byte = bits[i * stride + unit / 8] & mask;
-            into[unit / 8] |= (uint8_t)byte;
-            activity->fired[row] += (uint32_t)__builtin_popcount(byte);
+    const size_t rest = run->output->channels - channel;
+    const size_t units = rest < width ? rest : width;
+    for (size_t i = 0; i < count; i++, bits += PANEL_COLUMNS / 64) {
+        const size_t row = (first + i) / run->output->positions;
+        uint64_t *into =
+            (uint64_t *)(void *)(activity->bits + row * activity->bits_stride + channel / 8);
+        for (size_t unit = 0; unit < units; unit += 64) {
+            const uint64_t mask = units - unit < 64 ? ~(UINT64_MAX << (units - unit)) : UINT64_MAX;
+            const uint64_t word = bits[unit / 64] & mask;
+            into[unit / 64] |= word;
+            activity->fired[row] += (uint32_t)__builtin_popcountll(word);
         }
     }
 }
 
+/* What follows the chains of positions from first and channels from channel on. Bits that are to be
+ * folded go to scratch. */
+static struct epilogue epilogue_of(const struct op_run *run, size_t first, size_t channel,
+                                   uint64_t *scratch)
+{
+    const struct activity *activity = &run->activity;
+    const struct activation *activation = &run->node->activation;
+    struct epilogue epilogue = {.first = channel, .tally = activity->tally};
+    if (run->node->op != OP_activation && run->node->input_count > 1) {
+        epilogue.residual = run->inputs[1].data + first * run->output->stride + channel;
+        epilogue.residual_stride = run->output->stride;
+    }
+    if (!activation_counted(activation))
+        return epilogue;
+    epilogue.activation = activation;
+    if (activity->fired) {
+        epilogue.bits = (uint8_t *)scratch;
+        epilogue.bits_stride = PANEL_COLUMNS / 8;
+    } else if (activity->bits) {
+        epilogue.bits = activity->bits + first * activity->bits_stride + channel / 8;
+        epilogue.bits_stride = activity->bits_stride;
+    }
+    return epilogue;
+}
+
+struct gemm op_panel(const struct node *node, size_t group, size_t panel)
+{
+    const size_t n = node->n / node->groups, padded = panel_padded(n);
+    return (struct gemm){.k = node->k,
+                         .width = panel_width(n, panel),
+                         .panel =
+                             node->panels + group * node->k * padded + panel_offset(node->k, panel),
+                         .bias = node->bias + group * padded + panel * PANEL_COLUMNS,
+                         .streams = node->k * padded > STREAM_FLOATS};
+}
+
+void op_gemm(const struct op_run *run, size_t panel, struct op_span span, const float *x,
+             size_t x_stride)
+{
+    uint64_t bits[OP_TILE_ROWS * PANEL_COLUMNS / 64];
+    const size_t channel = panel * PANEL_COLUMNS, y_stride = run->output->stride;
+    const struct epilogue epilogue = epilogue_of(run, span.first, channel, bits);
+    struct gemm gemm = op_panel(run->node, 0, panel);
+    gemm.rows = span.count;
+    gemm.x = x;
+    gemm.x_stride = x_stride;
+    gemm.y = run->y + span.first * y_stride + channel;
+    gemm.y_stride = y_stride;
+    gemm.epilogue = &epilogue;
+    run->kernels->gemm(&gemm);
+    if (run->activity.fired)
+        fold_bits(run, bits, span.first, span.count, channel, gemm.width);
+}
+
 void op_epilogue(const struct op_run *run, size_t first, size_t count, size_t channel, size_t width)
 {
-    const struct activation *activation = &run->node->activation;
-    const struct activity *activity = &run->activity;
-    uint8_t scratch[OP_TILE_ROWS * PANEL_COLUMNS / 8];
-    size_t stride = run->output->stride;
-    if (run->node->op != OP_activation && run->node->input_count > 1)
-        add_residual(run, first, count, channel, width);
-    if (channel + width > run->output->channels &&
-        (run->node->op != OP_dense || run->node->input_count > 1))
-        clear_padding(run, first, count);
-    if (!activation_counted(activation))
-        return;
-    bool shared = activity->bits && activity->fired;
-    uint8_t *bits = shared ? scratch : activity->bits;
-    size_t bits_stride = shared ? PANEL_COLUMNS / 8 : activity->bits_stride;
-    if (activity->bits && !shared)
-        bits += first * bits_stride + channel / 8;
-    run->kernels->activate(activation, channel, count, width, run->y + first * stride + channel,
-                           stride, bits, bits_stride, activity->tally);
-    if (shared)
-        fold_bits(run, bits, bits_stride, first, count, channel, width);
+    uint64_t bits[OP_TILE_ROWS * PANEL_COLUMNS / 64];
+    const struct epilogue e = epilogue_of(run, first, channel, bits);
+    const size_t stride = run->output->stride;
+    float *y = run->y + first * stride + channel;
+    for (size_t p = 0; e.residual && p < count; p++)
+        run->kernels->add(width, y + p * stride, e.residual + p * stride, y + p * stride);
+    if (e.activation)
+        run->kernels->activate(e.activation, channel, count, width, y, stride, e.bits,
+                               e.bits_stride, e.tally);
+    if (run->activity.fired)
+        fold_bits(run, bits, first, count, channel, width);
 }
 
 /* Dense */
@@ -148,42 +179,36 @@ static bool dense_skips(const struct op_run *run, size_t rows)
 static void dense_rows_skipping(struct op_run *run, struct op_span span, size_t panel)
 {
     const struct node *node = run->node;
+    const size_t width = panel_width(node->n, panel);
     float *y = run->y + panel * PANEL_COLUMNS;
     for (size_t p = span.first; p < span.first + span.count; p++) {
         if (panel == 0 || span.count > 1)
             run->listed = run->kernels->nonzero(node->k, input_position(&run->inputs[0], p),
                                                 run->index, run->scratch);
-        run->kernels->gemv(run->listed, panel_width(node->n, panel), run->index, run->scratch,
+        run->kernels->gemv(run->listed, width, run->index, run->scratch,
                            node->panels + panel_offset(node->k, panel),
                            node->bias + panel * PANEL_COLUMNS, y + p * run->output->stride);
     }
+    op_epilogue(run, span.first, span.count, panel * PANEL_COLUMNS, width);
 }
 
 static void dense_span(const struct op_run *run, struct op_span span, size_t panel)
 {
-    const struct node *node = run->node;
     const struct op_input *x = &run->inputs[0];
-    const size_t first = panel * PANEL_COLUMNS, stride = run->output->stride;
     for (size_t p = span.first, count; p < span.first + span.count; p += count) {
         count = adjoining(x, span, p);
-        run->kernels->gemm(count, node->k, panel_width(node->n, panel), input_position(x, p),
-                           x->value->stride, node->panels + panel_offset(node->k, panel),
-                           node->bias + first, run->y + p * stride + first, stride);
+        op_gemm(run, panel, (struct op_span){p, count}, input_position(x, p), x->value->stride);
     }
 }
 
 void op_run_dense(struct op_run *run, size_t tile)
 {
-    const struct node *node = run->node;
-    size_t panels = panel_count(node->n), panel = tile % panels;
-    size_t rows = dense_rows(run->output, run->rows);
-    struct op_span span = op_row_span(rows, tile / panels);
-    size_t width = panel_width(node->n, panel), first = panel * PANEL_COLUMNS;
+    const size_t panels = panel_count(run->node->n), rows = dense_rows(run->output, run->rows);
+    const struct op_span span = op_row_span(rows, tile / panels);
     if (dense_skips(run, rows))
-        dense_rows_skipping(run, span, panel);
+        dense_rows_skipping(run, span, tile % panels);
     else
-        dense_span(run, span, panel);
-    op_epilogue(run, span.first, span.count, first, width);
+        dense_span(run, span, tile % panels);
 }
 
 /* Activation */

@@ -82,6 +82,14 @@ struct op_span op_row_span(size_t rows, size_t tile);
 void op_epilogue(const struct op_run *run, size_t first, size_t count, size_t channel,
                  size_t width);
 
+/* One panel of a group's weights, without x, y and epilogue. */
+struct gemm op_panel(const struct node *node, size_t group, size_t panel);
+
+/* A panel of the first group times span's positions of x, into the run's output, with the epilogue.
+ */
+void op_gemm(const struct op_run *run, size_t panel, struct op_span span, const float *x,
+             size_t x_stride);
+
 /* Pixels of a convolution's tile, and the most taps (kernel positions) a window may have. */
 size_t conv_tile_pixels(const struct node *node);
 

@@ -96,20 +96,6 @@ static bool is_pointwise(const struct node *node)
     return pointwise;
 }
 
-/* All panels of one group over the gathered (or original) pixels, into y. */
-static void conv_group(const struct op_run *run, size_t count, const float *x, size_t x_stride,
-                       size_t group, float *y, size_t y_stride)
-{
-    const struct node *node = run->node;
-    size_t n = node->n / node->groups;
-    const float *panels = node->panels + group * node->k * panel_padded(n);
-    const float *bias = node->bias + group * panel_padded(n);
-    for (size_t panel = 0; panel < panel_count(n); panel++)
-        run->kernels->gemm(count, node->k, panel_width(n, panel), x, x_stride,
-                           panels + panel_offset(node->k, panel), bias + panel * PANEL_COLUMNS,
-                           y + panel * PANEL_COLUMNS, y_stride);
-}
-
 /* Groups end inside a vector: each is computed aside and copied to its place. */
 static void conv_groups(const struct op_run *run, const struct pixels *pixels, float *y)
 {
@@ -119,7 +105,15 @@ static void conv_groups(const struct op_run *run, const struct pixels *pixels, f
     float *made = gathered + conv_tile_pixels(node) * node->k;
     for (size_t group = 0; group < node->groups; group++) {
         gather(run, pixels, group, gathered);
-        conv_group(run, pixels->count, gathered, node->k, group, made, stride);
+        for (size_t panel = 0; panel < panel_count(n); panel++) {
+            struct gemm gemm = op_panel(node, group, panel);
+            gemm.rows = pixels->count;
+            gemm.x = gathered;
+            gemm.x_stride = node->k;
+            gemm.y = made + panel * PANEL_COLUMNS;
+            gemm.y_stride = stride;
+            run->kernels->gemm(&gemm);
+        }
         for (size_t i = 0; i < pixels->count; i++)
             memcpy(y + i * run->output->stride + group * n, made + i * stride, n * sizeof *y);
     }
@@ -144,19 +138,23 @@ void op_run_conv(struct op_run *run, size_t tile)
 {
     const struct node *node = run->node;
     const struct value *x = run->inputs[0].value;
-    struct pixels pixels = tile_pixels(run->output, conv_tile_pixels(node), tile);
-    float *y = pixels_output(run, &pixels);
+    const struct pixels pixels = tile_pixels(run->output, conv_tile_pixels(node), tile);
+    const struct op_span span = {pixels.row * run->output->positions + pixels.first, pixels.count};
+    const float *from = run->scratch;
+    size_t stride = node->k;
     if (node->groups > 1) {
-        conv_groups(run, &pixels, y);
-    } else if (is_pointwise(node)) {
-        const float *row = run->inputs[0].data + pixels.row * run->inputs[0].row;
-        conv_group(run, pixels.count, row + pixels.first * x->stride, x->stride, 0, y,
-                   run->output->stride);
+        conv_groups(run, &pixels, pixels_output(run, &pixels));
+        finish_pixels(run, &pixels);
+        return;
+    }
+    if (is_pointwise(node)) {
+        from = run->inputs[0].data + pixels.row * run->inputs[0].row + pixels.first * x->stride;
+        stride = x->stride;
     } else {
         gather(run, &pixels, 0, run->scratch);
-        conv_group(run, pixels.count, run->scratch, node->k, 0, y, run->output->stride);
     }
-    finish_pixels(run, &pixels);
+    for (size_t panel = 0; panel < panel_count(node->n); panel++)
+        op_gemm(run, panel, span, from, stride);
 }
 
 /* Depthwise and pooling: the taps of a window as pointers */

@@ -28,15 +28,38 @@ struct tally {
     uint64_t *nonfinite; /* one number: outputs of the layer that are NaN or infinite */
 };
 
+/* What follows a chain: an addition, an activation, its counts. Everything points at row 0 and
+ * column 0 of y, but for the tally and the activation's slope, which point at unit 0 of the layer.
+ */
+struct epilogue {
+    const float *residual; /* added to y; NULL for none */
+    size_t residual_stride;
+    const struct activation *activation; /* a counted one; NULL for none */
+    size_t first;                        /* the unit of column 0, a multiple of 8 */
+    uint8_t *bits;                       /* as for activate */
+    size_t bits_stride;
+    const struct tally *tally;
+};
+
+/* y[rows, width] = the chain over x[rows, k] and one panel [k, width] of packed weights (panel.h),
+ * then the epilogue. */
+struct gemm {
+    size_t rows, k, width;
+    const float *x;
+    size_t x_stride;
+    const float *panel, *bias; /* bias: [width] */
+    bool streams;              /* the layer's weights do not stay in a core's cache */
+    float *y;
+    size_t y_stride;                 /* at least width */
+    const struct epilogue *epilogue; /* NULL for none */
+};
+
 struct kernels {
     const char *name;
 
-    /* y[rows, width] = the chain over x[rows, k] (row stride x_stride) and one panel [k, width] of
-     * packed weights (panel.h); bias holds width floats. y_stride >= width. */
-    void (*gemm)(size_t rows, size_t k, size_t width, const float *x, size_t x_stride,
-                 const float *panel, const float *bias, float *y, size_t y_stride);
+    void (*gemm)(const struct gemm *gemm);
 
-    /* The same for one row given as count pairs (index ascending, value): inputs not listed are
+    /* The chain for one row given as count pairs (index ascending, value): inputs not listed are
      * zero and their weights, which must be finite, are never read. */
     void (*gemv)(size_t count, size_t width, const uint32_t *index, const float *value,
                  const float *panel, const float *bias, float *y);

@@ -3,7 +3,7 @@
  */
 #include "kernels.h"
 
-#include "eltwise.h"
+#include "epilogue.h"
 #include "gemm.h"
 #include "gemv.h"
 #include "pool.h"

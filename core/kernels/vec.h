@@ -111,6 +111,12 @@ VEC_INLINE vd vd_add(vd sum, vf a)
     const __m512d high = _mm512_cvtps_pd(_mm512_extractf32x8_ps(a, 1));
     return (vd){sum.low + low, sum.high + high};
 }
+VEC_INLINE int vd_all_finite(vd a)
+{
+    const __m512d zero = _mm512_setzero_pd();
+    const __m512d low = a.low - a.low, high = a.high - a.high;
+    return _mm512_cmp_pd_mask(low + high, zero, _CMP_EQ_OQ) == 0xFF;
+}
 /* Whether any lane is NaN. */
 VEC_INLINE int vf_any_nan(vf a)
 {
@@ -186,6 +192,12 @@ VEC_INLINE vd vd_add(vd sum, vf a)
     const __m256d high = _mm256_cvtps_pd(_mm256_extractf128_ps(a, 1));
     return (vd){sum.low + low, sum.high + high};
 }
+VEC_INLINE int vd_all_finite(vd a)
+{
+    const __m256d zero = _mm256_setzero_pd();
+    const __m256d low = a.low - a.low, high = a.high - a.high;
+    return _mm256_movemask_pd(_mm256_cmp_pd(low + high, zero, _CMP_EQ_OQ)) == 0xF;
+}
 VEC_INLINE int vf_any_nan(vf a)
 {
     return _mm256_movemask_ps(vf_is_nan(a)) != 0;
@@ -260,6 +272,13 @@ VEC_INLINE vd vd_add(vd sum, vf a)
     for (int i = 0; i < VEC_LANES; i++)
         sum.lane[i] += (double)a[i];
     return sum;
+}
+VEC_INLINE int vd_all_finite(vd a)
+{
+    int finite = 1;
+    for (int i = 0; i < VEC_LANES; i++)
+        finite &= a.lane[i] - a.lane[i] == 0.0;
+    return finite;
 }
 VEC_INLINE int vf_any_nan(vf a)
 {

@@ -40,9 +40,17 @@ void dense_gemm(const struct dense_case *c, const struct kernels *kernels, float
 {
     for (size_t panel = 0; panel < panel_count(c->n); panel++) {
         size_t first = panel * PANEL_COLUMNS;
-        kernels->gemm(c->rows, c->k, panel_width(c->n, panel), c->x, c->x_stride,
-                      c->panels + panel_offset(c->k, panel), c->bias + first, y + first,
-                      c->y_stride);
+        const struct gemm gemm = {.rows = c->rows,
+                                  .k = c->k,
+                                  .width = panel_width(c->n, panel),
+                                  .x = c->x,
+                                  .x_stride = c->x_stride,
+                                  .panel = c->panels + panel_offset(c->k, panel),
+                                  .bias = c->bias + first,
+                                  .streams = c->k % 2,
+                                  .y = y + first,
+                                  .y_stride = c->y_stride};
+        kernels->gemm(&gemm);
     }
 }
 
