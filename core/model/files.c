@@ -102,12 +102,11 @@ static enum status open_beneath(int directory, const char *location, int *descri
         int next =
             openat(at, name,
                    (last ? O_RDONLY | O_NONBLOCK : O_PATH | O_DIRECTORY) | O_NOFOLLOW | O_CLOEXEC);
-        if (next < 0)
-            refuse(error);
+        const enum status status = next < 0 ? refuse(error) : STATUS_OK;
         if (at != directory)
             close(at);
-        if (next < 0)
-            return error->status;
+        if (status != STATUS_OK)
+            return status;
         at = next;
     }
     *descriptor = at;
@@ -124,12 +123,14 @@ enum status files_add(struct files *files, const char *location, size_t limit_by
         return error_set(error, STATUS_UNSUPPORTED, "the model does not come from a directory");
     if (files->count == FILES_MAX)
         return error_set(error, STATUS_TOO_LARGE, "expected at most %d files", FILES_MAX - 1);
-    if (check_location(location, error) != STATUS_OK ||
-        open_beneath(files->directory, location, &descriptor, error) != STATUS_OK ||
-        file_adopt(&files->list[files->count], descriptor, limit_bytes, error) != STATUS_OK)
-        return error->status;
-    files->locations[files->count++] = location;
-    return STATUS_OK;
+    enum status status = check_location(location, error);
+    if (status == STATUS_OK)
+        status = open_beneath(files->directory, location, &descriptor, error);
+    if (status == STATUS_OK)
+        status = file_adopt(&files->list[files->count], descriptor, limit_bytes, error);
+    if (status == STATUS_OK)
+        files->locations[files->count++] = location;
+    return status;
 }
 
 const struct file *files_find(const struct files *files, const char *location)

@@ -167,3 +167,86 @@ Test(wire, the_sentence_says_where)
               7, &error);
     cr_assert(strstr(error.message, "at byte 4 of 7") != NULL, "%s", error.message);
 }
+
+/* Large tensors */
+
+/* The number that a wire_place says under key. */
+static size_t place_of(const Onnx__TensorProto *tensor, const char *key)
+{
+    cr_assert(tensor->n_external_data == 3 && !tensor->has_raw_data);
+    cr_assert(tensor->data_location == ONNX__TENSOR_PROTO__DATA_LOCATION__EXTERNAL);
+    for (size_t i = 0; i < 3; i++)
+        if (strcmp(tensor->external_data[i]->key, key) == 0)
+            return strtoul(tensor->external_data[i]->value, NULL, 10);
+    cr_assert_fail("no %s", key);
+    return 0;
+}
+
+Test(wire, the_data_of_large_tensors_stay_in_the_file)
+{
+    enum { LARGE = WIRE_LARGE_BYTES / sizeof(float) };
+    static float numbers[LARGE];
+    struct onnx_builder builder;
+    struct wire wire;
+    size_t count;
+    for (size_t i = 0; i < LARGE; i++)
+        numbers[i] = (float)i;
+    onnx_open(&builder);
+    onnx_small(&builder);
+    onnx_matrix(&builder, "large", 0, LARGE, numbers);
+    onnx_matrix(&builder, "small", 0, LARGE - 1, numbers);
+    onnx_value(&builder, onnx_node(&builder, "Constant", "", "", "c"), "value",
+               onnx_floats(&builder, "value", 1, (const int64_t[]){LARGE}, numbers));
+    const uint8_t *bytes = onnx_pack(&builder, &count);
+    const struct file file = file_of_bytes(bytes, count);
+    cr_assert(wire_read(&onnx__model_proto__descriptor, &file, &wire, NULL) == STATUS_OK);
+    Onnx__ModelProto *read = onnx__model_proto__unpack(NULL, wire.count, wire.bytes);
+    cr_assert(read && wire.count < count - WIRE_LARGE_BYTES);
+    const Onnx__TensorProto *large[2] = {read->graph->initializer[4],
+                                         read->graph->node[4]->attribute[0]->t};
+    for (size_t i = 0; i < 2; i++) {
+        cr_assert(place_of(large[i], "length") == sizeof numbers);
+        cr_assert(memcmp(bytes + place_of(large[i], "offset"), numbers, sizeof numbers) == 0);
+        cr_assert(place_of(large[i], "location") == 0);
+    }
+    const Onnx__TensorProto *small = read->graph->initializer[5];
+    cr_assert(small->has_raw_data && small->raw_data.len == sizeof numbers - sizeof(float));
+    cr_assert(memcmp(small->raw_data.data, numbers, small->raw_data.len) == 0);
+    onnx__model_proto__free_unpacked(read, NULL);
+    wire_free(&wire);
+    onnx_close(&builder);
+}
+
+/* Nothing else changes, however the lengths are written. */
+Test(wire, all_else_is_copied)
+{
+    struct onnx_builder builder;
+    struct wire wire;
+    size_t count;
+    onnx_open(&builder);
+    onnx_small(&builder);
+    const uint8_t *bytes = onnx_pack(&builder, &count);
+    const struct file file = file_of_bytes(bytes, count);
+    cr_assert(wire_read(&onnx__model_proto__descriptor, &file, &wire, NULL) == STATUS_OK);
+    Onnx__ModelProto *read = onnx__model_proto__unpack(NULL, wire.count, wire.bytes);
+    uint8_t *again = malloc(count);
+    cr_assert(read && onnx__model_proto__get_packed_size(read) == count);
+    onnx__model_proto__pack(read, again);
+    cr_assert(memcmp(again, bytes, count) == 0);
+    free(again);
+    onnx__model_proto__free_unpacked(read, NULL);
+    wire_free(&wire);
+    onnx_close(&builder);
+}
+
+Test(wire, unknown_fields_are_dropped)
+{
+    static const char bytes[] = "\x08\x07\xFA\x7F\x02\xFF\xFF\xF9\x7F"
+                                "12345678\xFD\x7F"
+                                "1234\xF8\x7F\x05\x08\x08";
+    const struct file file = file_of_bytes((const uint8_t *)bytes, sizeof bytes - 1);
+    struct wire wire;
+    cr_assert(wire_read(&onnx__model_proto__descriptor, &file, &wire, NULL) == STATUS_OK);
+    cr_assert(wire.count == 4 && memcmp(wire.bytes, "\x08\x07\x08\x08", 4) == 0);
+    wire_free(&wire);
+}
