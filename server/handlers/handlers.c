@@ -3,9 +3,9 @@
 struct generation *handlers_generation(struct exchange *exchange)
 {
     const struct registry *registry = &loop_server(exchange->loop)->registry;
-    const char *name = exchange->model ? exchange->model : exchange_query(exchange, "model");
-    const char *version =
-        exchange->version ? exchange->version : exchange_query(exchange, "version");
+    const bool in_path = exchange->model != NULL; /* then the query means nothing */
+    const char *name = in_path ? exchange->model : exchange_query(exchange, "model");
+    const char *version = in_path ? exchange->version : exchange_query(exchange, "version");
     struct generation *found = registry_find(registry, name, version);
     if (found)
         return found;

@@ -1,6 +1,4 @@
-#include <inttypes.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -85,24 +83,24 @@ static void write_class(struct text *text, const struct port *port, const float 
 static void write_classes(struct text *text, const struct tensor_out *out, size_t *best,
                           bool binary)
 {
-    struct text class = {.bytes = NULL};
+    struct text element = {.bytes = NULL};
     for (size_t i = 0; i < out->rows * out->classes; i++) {
         const float *row = out->y + i / out->classes * out->port->features;
         if (i % out->classes == 0)
             ranking_best(row, out->port->features, out->classes, best);
-        class.count = 0;
-        write_class(&class, out->port, row, best[i % out->classes]);
+        element.count = 0;
+        write_class(&element, out->port, row, best[i % out->classes]);
         if (binary) {
-            uint32_t length = (uint32_t) class.count;
+            uint32_t length = (uint32_t)element.count;
             text_add(text, (const char *)&length, sizeof length);
-            text_add(text, class.bytes, class.count);
+            text_add(text, element.bytes, element.count);
         } else {
             put_comma(text, i);
-            text_quote(text, class.bytes, class.count);
+            text_quote(text, element.bytes, element.count);
         }
     }
-    text->failed |= class.failed;
-    text_free(&class);
+    text->failed |= element.failed;
+    text_free(&element);
 }
 
 /* The whole */

@@ -38,7 +38,8 @@ Test(v2_infer, json_and_binary_give_the_bits_of_infer_in_all_four_combinations)
         tensors_digits(&body, 0, ROWS, i & 1, i & 2 ? binary_out : "");
         expect_scores(&daemon, DIGITS_V2, &body, ROWS, body.bytes);
         expect_scores(&daemon, "/v2/models/digits/versions/1/infer", &body, ROWS, body.bytes);
-        expect_scores(&daemon, "/v2/models/%64igit%73/infer?a=b&model=x", &body, ROWS, body.bytes);
+        expect_scores(&daemon, "/v2/models/%64igit%73/infer?a=b&model=x&version=9", &body, ROWS,
+                      body.bytes);
         tensors_free(&body);
     }
     daemon_stop(&daemon);
