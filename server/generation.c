@@ -11,43 +11,40 @@ static void close_generation(struct generation *generation)
     free(generation);
 }
 
-static enum status open_seats(struct generation *generation, const struct kernels *kernels,
-                              size_t loops, struct error *error)
+enum status generation_open(struct generation **made, const char *path,
+                            const struct model_options *options, size_t loops, struct error *error)
 {
-    for (; generation->seat_count < loops; generation->seat_count++)
+    size_t bytes = sizeof(struct generation) + loops * sizeof(struct seat);
+    struct generation *generation = aligned_alloc(_Alignof(struct generation), bytes);
+    if (!generation)
+        return error_set(error, STATUS_OUT_OF_MEMORY, "no memory left for the model");
+    *generation = (struct generation){.references = 1, .since = time(NULL), .loops = loops};
+    enum status status = model_open(&generation->model, path, options, error);
+    if (status == STATUS_OK)
+        *made = generation;
+    else
+        free(generation);
+    return status;
+}
+
+enum status generation_seat(struct generation *generation, const struct kernels *kernels,
+                            struct error *error)
+{
+    for (; generation->seat_count < generation->loops; generation->seat_count++)
         if (seat_open(&generation->seats[generation->seat_count], &generation->model, kernels,
                       error) != STATUS_OK)
             return error->status;
     return STATUS_OK;
 }
 
-enum status generation_open(struct generation **made, const char *path,
-                            const struct model_options *options, const struct kernels *kernels,
-                            size_t loops, struct error *error)
-{
-    size_t bytes = sizeof(struct generation) + loops * sizeof(struct seat);
-    struct generation *generation = aligned_alloc(_Alignof(struct generation), bytes);
-    if (!generation)
-        return error_set(error, STATUS_OUT_OF_MEMORY, "no memory left for the model");
-    *generation = (struct generation){.references = 1, .since = time(NULL)};
-    enum status status = model_open(&generation->model, path, options, error);
-    if (status == STATUS_OK)
-        status = open_seats(generation, kernels, loops, error);
-    if (status == STATUS_OK)
-        *made = generation;
-    else
-        close_generation(generation);
-    return status;
-}
-
 void generation_hold(struct generation *generation)
 {
-    atomic_fetch_add(&generation->references, 1);
+    generation->references++;
 }
 
 void generation_release(struct generation *generation)
 {
-    if (atomic_fetch_sub(&generation->references, 1) == 1)
+    if (--generation->references == 0)
         close_generation(generation);
 }
 
@@ -63,6 +60,13 @@ bool generation_usage(struct generation *generation, struct usage_sum *sum)
         if (!usage_collect(&generation->seats[i].usage, sum))
             return false;
     return true;
+}
+
+void generation_reset(struct generation *generation)
+{
+    for (size_t i = 0; i < generation->seat_count; i++)
+        seat_reset(&generation->seats[i]);
+    atomic_store(&generation->since, time(NULL));
 }
 
 void generation_since(const struct generation *generation, char text[GENERATION_SINCE_BYTES])

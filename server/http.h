@@ -19,6 +19,7 @@
 #include "status.h"
 #include "text.h"
 
+struct catalog;
 struct http;
 struct loop;
 struct route;
@@ -26,6 +27,7 @@ struct route;
 struct exchange {
     struct loop *loop;         /* borrowed */
     const char *method, *path; /* borrowed; path is percent-decoded */
+    struct catalog *catalog;   /* the models as they are for this request; NULL for none */
     const struct route *route; /* NULL when there is none */
     char *model, *version;     /* owned: {m} and {v} of the route's path; NULL for none */
     void *state;               /* the handler's own */

@@ -19,16 +19,23 @@ enum {
     /* Runs of at most so many multiply-adds (about 10 us) happen at once: suspending the connection
      * to gather a batch costs 9 to 24 % of such a request. */
     INLINE_MACS = 400000,
-    MAILBOX_WAKE = -1, /* a message that is no socket */
+};
+
+/* To the loop's thread: a socket to take over, or a call to make, or neither, to wake it. */
+struct message {
+    int descriptor; /* -1 for none */
+    struct call *call;
 };
 
 struct loop {
     struct server *server;
     struct http *http;
-    size_t index; /* of its seat at every model */
+    size_t index;            /* of its seat at every model */
+    struct catalog *catalog; /* the current one, as far as the loop knows */
     pthread_t thread;
-    int mailbox[2]; /* a pipe of sockets: [0] the loop reads, [1] others write */
+    int mailbox[2]; /* a pipe of messages: [0] the loop reads, [1] others write */
     bool started;
+    _Atomic bool woken;           /* a message to wake it is under way: one is enough */
     _Atomic unsigned posted;      /* sockets in the mailbox */
     _Atomic unsigned connections; /* open ones, as others see it */
     struct job *queue, **queue_end;
@@ -65,7 +72,7 @@ void loop_connections_changed(struct loop *loop)
 
 /* The mailbox */
 
-static void post(struct loop *loop, int message)
+static void post(struct loop *loop, struct message message)
 {
     ssize_t written;
     do
@@ -76,26 +83,63 @@ static void post(struct loop *loop, int message)
 void loop_add(struct loop *loop, int descriptor)
 {
     atomic_fetch_add(&loop->posted, 1);
-    post(loop, descriptor);
+    post(loop, (struct message){.descriptor = descriptor});
 }
 
 void loop_wake(struct loop *loop)
 {
-    post(loop, MAILBOX_WAKE);
+    if (!atomic_exchange(&loop->woken, true))
+        post(loop, (struct message){.descriptor = -1});
+}
+
+void loop_call(struct loop *loop, struct call *call)
+{
+    post(loop, (struct message){-1, call});
+}
+
+static void take_socket(struct loop *loop, int descriptor)
+{
+    struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
+    socklen_t length = sizeof address;
+    getpeername(descriptor, (struct sockaddr *)&address, &length);
+    http_add(loop->http, descriptor, (struct sockaddr *)&address, length);
+    atomic_fetch_sub(&loop->posted, 1);
 }
 
 static void read_mailbox(struct loop *loop)
 {
-    int descriptor;
-    while (read(loop->mailbox[0], &descriptor, sizeof descriptor) == (ssize_t)sizeof descriptor) {
-        if (descriptor == MAILBOX_WAKE)
-            continue;
-        struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
-        socklen_t length = sizeof address;
-        getpeername(descriptor, (struct sockaddr *)&address, &length);
-        http_add(loop->http, descriptor, (struct sockaddr *)&address, length);
-        atomic_fetch_sub(&loop->posted, 1);
+    struct message message;
+    while (read(loop->mailbox[0], &message, sizeof message) == (ssize_t)sizeof message) {
+        if (message.descriptor >= 0)
+            take_socket(loop, message.descriptor);
+        else if (message.call)
+            message.call->run(message.call);
+        else
+            atomic_store(&loop->woken, false);
     }
+}
+
+/* Catalogs */
+
+static void look_at_registry(struct loop *loop)
+{
+    struct registry *registry = &loop->server->registry;
+    if (registry_is_current(registry, loop->catalog))
+        return;
+    registry_leave(registry, loop->catalog, loop->index);
+    loop->catalog = registry_join(registry, loop->index);
+}
+
+struct catalog *loop_enter(struct loop *loop)
+{
+    look_at_registry(loop);
+    catalog_enter(loop->catalog, loop->index);
+    return loop->catalog;
+}
+
+void loop_leave(struct loop *loop, struct catalog *catalog)
+{
+    registry_leave(&loop->server->registry, catalog, loop->index);
 }
 
 /* Jobs */
@@ -254,6 +298,7 @@ static void turn(struct loop *loop)
     poll(polled, 2, poll_timeout(loop));
     if (polled[1].revents)
         read_mailbox(loop);
+    look_at_registry(loop);
     http_run(loop->http);
     if (has_work(loop) && run_slice(loop))
         http_run(loop->http);
@@ -308,10 +353,12 @@ void loop_close(struct loop *loop)
     if (loop->started)
         pthread_join(loop->thread, NULL);
     if (loop->http) {
+        read_mailbox(loop);
         abandon_jobs(loop);
         http_run(loop->http);
         http_close(loop->http);
     }
+    loop_leave(loop, loop->catalog);
     for (int i = 0; i < 2; i++)
         if (loop->mailbox[i] > 0)
             close(loop->mailbox[i]);
@@ -326,6 +373,7 @@ enum status loop_open(struct loop **made, struct server *server, size_t index, s
     loop->server = server;
     loop->index = index;
     loop->queue_end = &loop->queue;
+    loop->catalog = registry_join(&server->registry, index);
     enum status status = start(loop, error);
     if (status == STATUS_OK)
         *made = loop;

@@ -21,8 +21,14 @@ void loop_close(struct loop *loop);
 /* Thread-safe: hands a connected socket to the loop, which owns it from then on. */
 void loop_add(struct loop *loop, int descriptor);
 
-/* Thread-safe: makes the loop look at the server's phase. */
+/* Thread-safe: makes the loop look at the server's phase and at the current catalog. */
 void loop_wake(struct loop *loop);
+
+/* Thread-safe: makes the loop call run on its own thread. */
+struct call {
+    void (*run)(struct call *call);
+};
+void loop_call(struct loop *loop, struct call *call);
 
 /* Thread-safe: connections open or handed over. */
 unsigned loop_load(const struct loop *loop);
@@ -36,6 +42,10 @@ void loop_connections_changed(struct loop *loop);
 /* Records a request to that model in the usage of the loop's seat. */
 void loop_record(struct loop *loop, struct generation *generation,
                  const struct usage_sample *sample);
+
+/* The current catalog, until it is given back. */
+struct catalog *loop_enter(struct loop *loop);
+void loop_leave(struct loop *loop, struct catalog *catalog);
 
 enum submit { SUBMIT_DONE, SUBMIT_QUEUED, SUBMIT_FULL };
 

@@ -1,272 +1,323 @@
 #include "registry.h"
 
-#include <dirent.h>
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "log.h"
+#include "overrides.h"
 
-enum { PATH_BYTES_MAX = 4096 };
+/* Catalogs */
 
-/* A model to load. */
-struct source {
-    char path[PATH_BYTES_MAX];
-    char name[MODEL_NAME_BYTES];
-};
-
-struct sources {
-    struct source *items; /* owned */
-    size_t count;
-};
-
-/* name may be NULL: that of the path. */
-static enum status add_source(struct sources *sources, const char *path, const char *name,
-                              size_t name_length, struct error *error)
+/* Frees the retired catalogs that nobody uses any more. */
+static void sweep(struct registry *registry)
 {
-    if (sources->count == REGISTRY_MODELS_MAX)
-        return error_set(error, STATUS_TOO_LARGE, "expected at most %d models",
-                         REGISTRY_MODELS_MAX);
-    struct source *items = realloc(sources->items, (sources->count + 1) * sizeof *items);
-    if (!items)
-        return error_set(error, STATUS_OUT_OF_MEMORY, "no memory left for the list of models");
-    sources->items = items;
-    struct source *source = &items[sources->count++];
-    snprintf(source->path, sizeof source->path, "%s", path);
-    if (name)
-        snprintf(source->name, sizeof source->name, "%.*s", (int)name_length, name);
-    else
-        model_path_name(source->name, path);
-    return STATUS_OK;
-}
-
-/* [NAME=]PATH; a NAME has no slash, so that a path may contain "=". */
-static enum status add_argument(struct sources *sources, const char *argument, struct error *error)
-{
-    size_t length = strcspn(argument, "=/");
-    if (argument[length] != '=')
-        return add_source(sources, argument, NULL, 0, error);
-    return add_source(sources, argument + length + 1, argument, length, error);
-}
-
-static int is_visible(const struct dirent *entry)
-{
-    return entry->d_name[0] != '.';
-}
-
-/* Every subdirectory that holds a model, in alphabetical order. */
-static enum status add_directory(struct sources *sources, const char *directory,
-                                 struct error *error)
-{
-    struct dirent **entries;
-    int count = scandir(directory, &entries, is_visible, alphasort);
-    if (count < 0)
-        return error_set(error, STATUS_NOT_FOUND, "--model-dir %s: %s", directory, strerror(errno));
-    enum status status = STATUS_OK;
-    for (int i = 0; i < count; i++) {
-        char path[PATH_BYTES_MAX];
-        snprintf(path, sizeof path, "%s/%s", directory, entries[i]->d_name);
-        if (status == STATUS_OK && model_in_directory(path))
-            status = add_source(sources, path, NULL, 0, error);
-        free(entries[i]);
+    for (struct catalog **link = &registry->retired; *link;) {
+        struct catalog *catalog = *link;
+        if (atomic_load(&catalog->references) > 0) {
+            link = &catalog->next;
+            continue;
+        }
+        *link = catalog->next;
+        catalog_close(catalog);
     }
-    free(entries);
+}
+
+static void retire(struct registry *registry, struct catalog *catalog)
+{
+    catalog->next = registry->retired;
+    registry->retired = catalog;
+    atomic_fetch_sub(&catalog->references, 1);
+}
+
+/* Makes the shelf as it is now the current catalog. Without memory for that, the old one stays. */
+static void publish(struct registry *registry)
+{
+    struct catalog *made = shelf_catalog(&registry->shelf);
+    if (!made) {
+        log_event(LOG_ERROR, "models not published", "reason", "no memory left");
+        return;
+    }
+    pthread_mutex_lock(&registry->lock);
+    struct catalog *old = atomic_exchange(&registry->current, made);
+    pthread_mutex_unlock(&registry->lock);
+    retire(registry, old);
+    registry->changed(registry->context);
+    sweep(registry);
+}
+
+struct catalog *registry_join(struct registry *registry, size_t loop)
+{
+    pthread_mutex_lock(&registry->lock);
+    struct catalog *catalog = atomic_load(&registry->current);
+    atomic_fetch_add(&catalog->references, 1);
+    pthread_mutex_unlock(&registry->lock);
+    catalog_enter(catalog, loop);
+    return catalog;
+}
+
+void registry_leave(struct registry *registry, struct catalog *catalog, size_t loop)
+{
+    if (!catalog_leave(catalog, loop))
+        return;
+    pthread_mutex_lock(&registry->lock);
+    registry->sweep = true;
+    pthread_cond_signal(&registry->wanted);
+    pthread_mutex_unlock(&registry->lock);
+}
+
+/* Loading */
+
+static bool is_stopping(struct registry *registry)
+{
+    pthread_mutex_lock(&registry->lock);
+    bool stopping = registry->stopping;
+    pthread_mutex_unlock(&registry->lock);
+    return stopping;
+}
+
+static enum status load_slot(struct registry *registry, struct slot *slot, struct error *error)
+{
+    const struct generation *before = slot->generation;
+    const struct source *source = &slot->source;
+    enum status status = shelf_load(&registry->shelf, slot, error);
+    publish(registry);
+    if (status == STATUS_OK)
+        log_event(LOG_INFO, slot->generation == before ? "model unchanged" : "model loaded", "name",
+                  source->name, "version", source->version, "path", source->path, "digest",
+                  slot->generation->model.digest);
     return status;
 }
 
-static enum status find_sources(struct sources *sources, const struct options *options,
-                                struct error *error)
+static void note_failure(const struct slot *slot, const struct error *error)
 {
-    for (size_t i = 0; i < options->models.count; i++)
-        if (add_argument(sources, options->models.items[i], error) != STATUS_OK)
-            return error->status;
-    if (options->model_dir && add_directory(sources, options->model_dir, error) != STATUS_OK)
+    log_event(LOG_WARNING, "model not loaded", "name", slot->source.name, "version",
+              slot->source.version, "path", slot->source.path, "reason", error->message, "serving",
+              slot->generation ? "the last one" : "none");
+}
+
+/* Loads all models, and at the start no more after the first failure: the process will end with its
+ * message. */
+static void load_first(struct registry *registry)
+{
+    enum status status = STATUS_OK;
+    struct error error;
+    const struct shelf *shelf = &registry->shelf;
+    for (size_t i = 0; i < shelf->count && status == STATUS_OK && !is_stopping(registry); i++)
+        status = load_slot(registry, shelf->slots[i], &error);
+    pthread_mutex_lock(&registry->lock);
+    if (status != STATUS_OK)
+        registry->first = error;
+    pthread_mutex_unlock(&registry->lock);
+    eventfd_write(registry->loaded, 1);
+}
+
+/* Loads what there is now of the model called only, or of all; the first failure is reported, and
+ * the others are tried even so. */
+static enum status load_again(struct registry *registry, const char *only, struct error *error)
+{
+    struct error first = {.status = STATUS_OK};
+    const struct shelf *shelf = &registry->shelf;
+    if (shelf_look(&registry->shelf, only, error) != STATUS_OK)
         return error->status;
-    if (sources->count == 0)
-        return error_set(error, STATUS_INVALID, "expected a model: a PATH or --model-dir");
-    if (options->model_name && sources->count > 1)
-        return error_set(error, STATUS_INVALID, "--model-name names one model, found %zu",
-                         sources->count);
-    if (options->model_name)
-        snprintf(sources->items[0].name, sizeof sources->items[0].name, "%s", options->model_name);
+    publish(registry);
+    for (size_t i = 0; i < shelf->count; i++) {
+        struct slot *slot = shelf->slots[i];
+        if (only && strcmp(slot->source.name, only) != 0)
+            continue;
+        if (is_stopping(registry))
+            return error_set(error, STATUS_IO, "the server is shutting down");
+        if (load_slot(registry, slot, error) == STATUS_OK)
+            continue;
+        note_failure(slot, error);
+        if (first.status == STATUS_OK)
+            first = *error;
+    }
+    *error = first;
+    return first.status;
+}
+
+static enum status unload(struct registry *registry, const char *name, struct error *error)
+{
+    bool found = false;
+    for (size_t i = 0; i < registry->shelf.count; i++) {
+        struct slot *slot = registry->shelf.slots[i];
+        if (strcmp(slot->source.name, name) != 0)
+            continue;
+        shelf_unload(slot);
+        found = true;
+    }
+    if (!found)
+        return error_set(error, STATUS_NOT_FOUND, "Request for unknown model: '%s' is not found",
+                         name);
+    publish(registry);
+    log_event(LOG_INFO, "model unloaded", "name", name);
     return STATUS_OK;
 }
 
-/* --activation */
+/* The thread */
 
-/* MODEL/LAYER=ACTIVATION: MODEL is the longest name of a model that fits, so that both may hold
- * slashes. */
-static bool splits_at(const char *item, const char *name, const char **layer)
+static void carry_out(struct registry *registry, struct order *order)
 {
-    size_t length = strlen(name);
-    if (strncmp(item, name, length) != 0 || item[length] != '/')
-        return false;
-    *layer = item + length + 1;
-    return true;
+    order->error.status = STATUS_OK;
+    if (order->kind == ORDER_LOAD)
+        load_again(registry, order->model, &order->error);
+    else
+        unload(registry, order->model, &order->error);
+    order->done(order);
 }
 
-static enum status read_override(struct activation_override *override, char *layer,
-                                 struct error *error)
+static void reload(struct registry *registry)
 {
-    char *equals = strrchr(layer, '(');
-    if (!equals)
-        equals = layer + strlen(layer);
-    while (equals > layer && *equals != '=')
-        equals--;
-    if (equals == layer)
-        return error_set(error, STATUS_INVALID,
-                         "--activation: expected MODEL/LAYER=NAME, found \"%s\"", layer);
-    *equals = '\0';
-    override->layer = layer;
-    if (activation_parse(&override->activation, equals + 1, error) != STATUS_OK)
-        return error_prefix(error, "--activation");
-    return STATUS_OK;
+    struct error error;
+    if (load_again(registry, NULL, &error) != STATUS_OK)
+        log_event(LOG_WARNING, "reload incomplete", "reason", error.message);
 }
 
-/* The source that an --activation is meant for, and the layer after it. */
-static const struct source *override_target(const struct sources *sources, const char *item,
-                                            const char **layer)
+/* What is wanted of the thread; taken out of the registry. */
+struct work {
+    struct order *orders;
+    bool reload, stopping;
+};
+
+static struct work await_work(struct registry *registry)
 {
-    const struct source *best = NULL;
-    size_t best_length = 0;
-    for (size_t i = 0; i < sources->count; i++) {
-        const char *rest;
-        size_t length = strlen(sources->items[i].name);
-        if (splits_at(item, sources->items[i].name, &rest) && (!best || length > best_length)) {
-            best = &sources->items[i];
-            best_length = length;
-            *layer = rest;
+    pthread_mutex_lock(&registry->lock);
+    while (!registry->orders && !registry->reload && !registry->sweep && !registry->stopping)
+        pthread_cond_wait(&registry->wanted, &registry->lock);
+    struct work work = {registry->orders, registry->reload, registry->stopping};
+    registry->orders = NULL;
+    registry->orders_end = &registry->orders;
+    registry->reload = registry->sweep = false;
+    pthread_mutex_unlock(&registry->lock);
+    return work;
+}
+
+static void *run(void *context)
+{
+    struct registry *registry = context;
+    struct work work = {.stopping = false};
+    load_first(registry);
+    while (!work.stopping) {
+        work = await_work(registry);
+        sweep(registry);
+        if (work.reload && !work.stopping)
+            reload(registry);
+        for (struct order *order = work.orders, *next; order; order = next) {
+            next = order->next;
+            carry_out(registry, order);
         }
     }
-    return best;
+    return NULL;
 }
 
-struct overrides {
-    struct activation_override items[OPTION_LIST_MAX];
-    char *texts[OPTION_LIST_MAX]; /* owned: the layers' names */
-    size_t count;
-};
+/* Wishes of other threads */
 
-static void free_overrides(struct overrides *overrides)
+void registry_reload(struct registry *registry)
 {
-    for (size_t i = 0; i < overrides->count; i++)
-        free(overrides->texts[i]);
-    overrides->count = 0;
+    pthread_mutex_lock(&registry->lock);
+    registry->reload = true;
+    pthread_cond_signal(&registry->wanted);
+    pthread_mutex_unlock(&registry->lock);
 }
 
-/* The overrides among the options that are meant for source. */
-static enum status collect_overrides(struct overrides *overrides, const struct sources *sources,
-                                     const struct source *source, const struct options *options,
-                                     struct error *error)
+void registry_order(struct registry *registry, struct order *order)
 {
-    overrides->count = 0;
-    for (size_t i = 0; i < options->activation.count; i++) {
-        const char *item = options->activation.items[i], *layer = NULL;
-        const struct source *target = override_target(sources, item, &layer);
-        if (!target)
-            return error_set(error, STATUS_NOT_FOUND, "--activation %s: no such model", item);
-        if (target != source)
-            continue;
-        char *copy = strdup(layer);
-        if (!copy)
-            return error_set(error, STATUS_OUT_OF_MEMORY, "no memory left for --activation");
-        overrides->texts[overrides->count] = copy;
-        if (read_override(&overrides->items[overrides->count++], copy, error) != STATUS_OK)
-            return error->status;
+    order->next = NULL;
+    pthread_mutex_lock(&registry->lock);
+    bool stopping = registry->stopping;
+    if (!stopping) {
+        *registry->orders_end = order;
+        registry->orders_end = &order->next;
+        pthread_cond_signal(&registry->wanted);
     }
-    return STATUS_OK;
+    pthread_mutex_unlock(&registry->lock);
+    if (!stopping)
+        return;
+    error_set(&order->error, STATUS_IO, "the server is shutting down");
+    order->done(order);
 }
 
-/* What all models are opened with. */
-struct opening {
-    const struct sources *sources;
-    const struct options *options;
-    const struct kernels *kernels;
-    size_t loops;
-};
-
-static enum status open_model(struct registry *registry, const struct opening *opening,
-                              const struct source *source, struct error *error)
+int registry_loaded(const struct registry *registry)
 {
-    struct overrides overrides = {.count = 0};
-    struct generation *made;
-    struct model_options how = {.name = source->name, .overrides = overrides.items};
-    stats_level_named(&how.level, opening->options->stats);
-    enum status status =
-        collect_overrides(&overrides, opening->sources, source, opening->options, error);
-    how.override_count = overrides.count;
-    if (status == STATUS_OK)
-        status =
-            generation_open(&made, source->path, &how, opening->kernels, opening->loops, error);
-    free_overrides(&overrides);
-    if (status != STATUS_OK)
-        return status;
-    const struct model *model = &made->model;
-    bool taken = registry_find(registry, model->name, NULL) != NULL;
-    registry->generations[registry->count++] = made;
-    if (taken)
-        return error_set(error, STATUS_INVALID, "two models are called \"%s\"", model->name);
-    log_event(LOG_INFO, "model loaded", "name", model->name, "path", source->path, "digest",
-              model->digest);
-    return STATUS_OK;
+    return registry->loaded;
 }
 
-static enum status find_default(struct registry *registry, const char *name, struct error *error)
+enum status registry_first(struct registry *registry, struct error *error)
 {
-    while (registry->default_index < registry->count) {
-        if (strcmp(registry->generations[registry->default_index]->model.name, name) == 0)
-            return STATUS_OK;
-        registry->default_index++;
-    }
-    return error_set(error, STATUS_NOT_FOUND, "--default-model %s: no such model", name);
+    pthread_mutex_lock(&registry->lock);
+    *error = registry->first;
+    pthread_mutex_unlock(&registry->lock);
+    return error->status;
 }
 
-static enum status open_models(struct registry *registry, const struct opening *opening,
-                               struct error *error)
+/* Opening and closing */
+
+/* --default-model must be there at the start; a model that goes away later is missed by those who
+ * ask for it. */
+static enum status check_options(const struct shelf *shelf, struct error *error)
 {
-    const struct sources *sources = opening->sources;
-    registry->generations = calloc(sources->count, sizeof(struct generation *));
-    if (!registry->generations)
-        return error_set(error, STATUS_OUT_OF_MEMORY, "no memory left for the models");
-    for (size_t i = 0; i < sources->count; i++)
-        if (open_model(registry, opening, &sources->items[i], error) != STATUS_OK)
-            return error->status;
-    const char *name = opening->options->default_model;
-    return name ? find_default(registry, name, error) : STATUS_OK;
+    const char *name = shelf->options->default_model;
+    for (size_t i = 0; i < shelf->count && name; i++)
+        if (strcmp(shelf->slots[i]->source.name, name) == 0)
+            name = NULL;
+    if (name)
+        return error_set(error, STATUS_NOT_FOUND, "--default-model %s: no such model", name);
+    return overrides_check(shelf->options, &shelf->sources, error);
 }
 
 enum status registry_open(struct registry *registry, const struct options *options,
                           const struct kernels *kernels, size_t loops, struct error *error)
 {
-    struct sources sources = {.items = NULL};
-    struct opening opening = {&sources, options, kernels, loops};
-    *registry = (struct registry){.generations = NULL};
-    enum status status = find_sources(&sources, options, error);
+    *registry = (struct registry){.loaded = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)};
+    registry->orders_end = &registry->orders;
+    pthread_mutex_init(&registry->lock, NULL);
+    pthread_cond_init(&registry->wanted, NULL);
+    shelf_init(&registry->shelf, options, kernels, loops);
+    enum status status = shelf_look(&registry->shelf, NULL, error);
     if (status == STATUS_OK)
-        status = open_models(registry, &opening, error);
-    free(sources.items);
+        status = check_options(&registry->shelf, error);
+    if (status == STATUS_OK)
+        atomic_init(&registry->current, shelf_catalog(&registry->shelf));
+    if (status == STATUS_OK && (!atomic_load(&registry->current) || registry->loaded < 0))
+        status = error_set(error, STATUS_OUT_OF_MEMORY, "no memory left for the list of models");
     if (status != STATUS_OK)
         registry_close(registry);
     return status;
 }
 
-void registry_close(struct registry *registry)
+enum status registry_start(struct registry *registry, void (*changed)(void *context), void *context,
+                           struct error *error)
 {
-    for (size_t i = 0; i < registry->count; i++)
-        generation_release(registry->generations[i]);
-    free(registry->generations);
-    *registry = (struct registry){.generations = NULL};
+    registry->changed = changed;
+    registry->context = context;
+    int result = pthread_create(&registry->thread, NULL, run, registry);
+    if (result != 0)
+        return error_set(error, STATUS_IO, "the registry does not start: %s", strerror(result));
+    registry->started = true;
+    return STATUS_OK;
 }
 
-struct generation *registry_find(const struct registry *registry, const char *name,
-                                 const char *version)
+void registry_stop(struct registry *registry)
 {
-    for (size_t i = 0; i < registry->count; i++) {
-        const struct model *model = &registry->generations[i]->model;
-        bool named = name ? strcmp(model->name, name) == 0 : i == registry->default_index;
-        if (named && (!version || strcmp(model->version, version) == 0))
-            return registry->generations[i];
-    }
-    return NULL;
+    pthread_mutex_lock(&registry->lock);
+    registry->stopping = true;
+    pthread_cond_signal(&registry->wanted);
+    pthread_mutex_unlock(&registry->lock);
+    if (registry->started)
+        pthread_join(registry->thread, NULL);
+    registry->started = false;
+}
+
+void registry_close(struct registry *registry)
+{
+    struct catalog *current = atomic_load(&registry->current);
+    if (current)
+        retire(registry, current);
+    sweep(registry);
+    shelf_free(&registry->shelf);
+    if (registry->loaded >= 0)
+        close(registry->loaded);
+    pthread_cond_destroy(&registry->wanted);
+    pthread_mutex_destroy(&registry->lock);
 }

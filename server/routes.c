@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "http.h"
+#include "loop.h"
 #include "pattern.h"
 
 struct route {
@@ -55,6 +56,7 @@ static const struct route *find_route(const struct exchange *exchange, struct ca
 void routes_begin(struct exchange *exchange)
 {
     struct captures captures;
+    exchange->catalog = loop_enter(exchange->loop);
     const struct route *route = find_route(exchange, &captures);
     if (!route) {
         exchange_refuse(exchange, 404, "not_found", "there is nothing at %s", exchange->path);
@@ -87,6 +89,8 @@ void routes_release(struct exchange *exchange)
 {
     if (exchange->route && exchange->route->release)
         exchange->route->release(exchange);
+    if (exchange->catalog)
+        loop_leave(exchange->loop, exchange->catalog);
     free(exchange->model);
     free(exchange->version);
 }

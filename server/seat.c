@@ -71,6 +71,18 @@ void seat_collect(struct seat *seat, struct counters *into)
     pthread_mutex_unlock(&seat->lock);
 }
 
+/* The tallies are the reader's while rows are pending; else a run in slices may be at work in them.
+ */
+void seat_reset(struct seat *seat)
+{
+    pthread_mutex_lock(&seat->lock);
+    counters_reset(&seat->totals);
+    if (seat->pending > 0)
+        tallies_reset(seat->session.tallies, &seat->model->plan);
+    seat->pending = 0;
+    pthread_mutex_unlock(&seat->lock);
+}
+
 /* Adds the session's tallies, so many rows, to the totals. Under the lock. */
 static void fold(struct seat *seat, uint64_t rows)
 {

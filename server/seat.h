@@ -32,6 +32,9 @@ void seat_close(struct seat *seat);
 /* Adds what the seat has counted to into. Thread-safe. */
 void seat_collect(struct seat *seat, struct counters *into);
 
+/* Forgets what the seat has counted. Thread-safe. */
+void seat_reset(struct seat *seat);
+
 /* Runs job at once. */
 void seat_run(struct seat *seat, struct job *job);
 

@@ -30,15 +30,22 @@ static int open_signals(void)
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
     signal(SIGPIPE, SIG_IGN);
     pthread_sigmask(SIG_BLOCK, &set, NULL);
     return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 }
 
-static bool signal_arrived(int signals)
+/* Reads a signal: SIGHUP is dealt with here, any other (true) is to end the process. */
+static bool must_end(struct server *server, int signals)
 {
     struct signalfd_siginfo info;
-    return read(signals, &info, sizeof info) == (ssize_t)sizeof info;
+    if (read(signals, &info, sizeof info) != (ssize_t)sizeof info)
+        return false;
+    if (info.ssi_signo != SIGHUP)
+        return true;
+    registry_reload(&server->registry);
+    return false;
 }
 
 /* Room for a descriptor per connection, as far as the hard limit allows. */
@@ -66,8 +73,9 @@ static enum status open_loops(struct server *server, struct error *error)
     return STATUS_OK;
 }
 
-static void wake_loops(struct server *server)
+static void wake_loops(void *context)
 {
+    const struct server *server = context;
     for (size_t i = 0; i < server->loop_count && server->loops[i]; i++)
         loop_wake(server->loops[i]);
 }
@@ -92,22 +100,29 @@ static unsigned open_connections(const struct server *server)
     return open;
 }
 
-/* Accepts until a signal arrives (true) or deadline_ns has passed (false). */
-static bool accept_until(struct server *server, struct acceptor *acceptor, int signals,
-                         uint64_t deadline_ns)
+enum event { EVENT_END, EVENT_LOADED, EVENT_TIMEOUT };
+
+/* Accepts until a signal is to end the process, the first load has ended (if that is waited for) or
+ * deadline_ns has passed. */
+static enum event accept_until(struct server *server, struct acceptor *acceptor, int signals,
+                               bool loading, uint64_t deadline_ns)
 {
     bool full = false;
     while (cpu_clock_ns() < deadline_ns) {
-        struct pollfd polled[2] = {{.fd = signals, .events = POLLIN},
-                                   {.fd = full ? -1 : acceptor->descriptor, .events = POLLIN}};
+        int loaded = loading ? registry_loaded(&server->registry) : -1;
+        struct pollfd polled[] = {{.fd = signals, .events = POLLIN},
+                                  {.fd = loaded, .events = POLLIN},
+                                  {.fd = full ? -1 : acceptor->descriptor, .events = POLLIN}};
         uint64_t left_ms = (deadline_ns - cpu_clock_ns()) / 1000000 + 1;
         int timeout = full ? FULL_PAUSE_MS : left_ms > INT32_MAX ? -1 : (int)left_ms;
-        poll(polled, 2, timeout);
-        if (signal_arrived(signals))
-            return true;
+        poll(polled, sizeof polled / sizeof polled[0], timeout);
+        if (must_end(server, signals))
+            return EVENT_END;
+        if (polled[1].revents)
+            return EVENT_LOADED;
         full = !acceptor_accept(acceptor, server);
     }
-    return false;
+    return EVENT_TIMEOUT;
 }
 
 /* Waits until no connection is left, a signal arrives or deadline_ns has passed. */
@@ -116,7 +131,7 @@ static void wait_until_closed(struct server *server, int signals, uint64_t deadl
     while (open_connections(server) > 0 && cpu_clock_ns() < deadline_ns) {
         struct pollfd polled = {.fd = signals, .events = POLLIN};
         poll(&polled, 1, FULL_PAUSE_MS);
-        if (signal_arrived(signals))
+        if (must_end(server, signals))
             return;
     }
 }
@@ -132,8 +147,9 @@ static void drain(struct server *server, struct acceptor *acceptor, int signals)
     const struct options *options = &server->options;
     log_event(LOG_INFO, "draining");
     set_phase(server, PHASE_DRAINING);
-    bool again = options->drain_delay_ms > 0 &&
-                 accept_until(server, acceptor, signals, after_ms(options->drain_delay_ms));
+    bool again =
+        options->drain_delay_ms > 0 && accept_until(server, acceptor, signals, false,
+                                                    after_ms(options->drain_delay_ms)) == EVENT_END;
     acceptor_accept(acceptor,
                     server); /* the handshake of these is done: they were promised an answer */
     acceptor_close(acceptor);
@@ -143,23 +159,40 @@ static void drain(struct server *server, struct acceptor *acceptor, int signals)
     set_phase(server, PHASE_ABORTING);
 }
 
+/* Serves until a signal: first those who need no model, then everybody. */
+static enum status serve_all(struct server *server, struct acceptor *acceptor, int signals,
+                             struct error *error)
+{
+    enum event event = accept_until(server, acceptor, signals, true, UINT64_MAX);
+    if (event == EVENT_LOADED && registry_first(&server->registry, error) != STATUS_OK)
+        return error->status;
+    if (event == EVENT_LOADED) {
+        set_phase(server, PHASE_READY);
+        fprintf(stderr, "relud: listening on http://%s:%u\n", acceptor->host, acceptor->port);
+        accept_until(server, acceptor, signals, false, UINT64_MAX);
+    }
+    drain(server, acceptor, signals);
+    return STATUS_OK;
+}
+
 static enum status run(struct server *server, int signals, struct error *error)
 {
     struct acceptor acceptor;
     if (acceptor_open(&acceptor, &server->options, error) != STATUS_OK)
         return error->status;
     enum status status = open_loops(server, error);
-    if (status == STATUS_OK) {
-        fprintf(stderr, "relud: listening on http://%s:%u\n", acceptor.host, acceptor.port);
-        accept_until(server, &acceptor, signals, UINT64_MAX);
-        drain(server, &acceptor, signals);
-    }
+    if (status == STATUS_OK)
+        status = registry_start(&server->registry, wake_loops, server, error);
+    if (status == STATUS_OK)
+        status = serve_all(server, &acceptor, signals, error);
     acceptor_close(&acceptor);
     set_phase(server, PHASE_ABORTING);
+    registry_stop(&server->registry);
     close_loops(server);
     return status;
 }
 
+/* What needs no thread; the registry is the last to be opened. */
 static enum status open_server(struct server *server, struct error *error)
 {
     log_init(server->options.log_level, server->options.log_format);
@@ -182,9 +215,10 @@ int serve(int count, char *const *argv)
     }
     int signals = open_signals();
     enum status status = open_server(&server, &error);
-    if (status == STATUS_OK)
+    if (status == STATUS_OK) {
         status = run(&server, signals, &error);
-    registry_close(&server.registry);
+        registry_close(&server.registry);
+    }
     options_free(&server.options);
     close(signals);
     return status == STATUS_OK ? 0 : fail(&error, 1);

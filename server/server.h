@@ -12,8 +12,9 @@
 
 enum { SERVER_LOOPS_MAX = 256 };
 
-/* ready -> draining (accepting, but not ready) -> closing (answer what is in flight) -> aborting */
-enum phase { PHASE_READY, PHASE_DRAINING, PHASE_CLOSING, PHASE_ABORTING };
+/* loading -> ready -> draining (accepting, but not ready) -> closing (answer what is in flight) ->
+ * aborting */
+enum phase { PHASE_LOADING, PHASE_READY, PHASE_DRAINING, PHASE_CLOSING, PHASE_ABORTING };
 
 struct loop;
 

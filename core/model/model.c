@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "config.h"
 #include "digest.h"
@@ -200,6 +201,20 @@ static enum status load_config(struct model *model, const char *path, struct dig
     return status == STATUS_OK ? status : error_prefix(error, "%s", path);
 }
 
+static enum status name_model(struct model *model, const char *path,
+                              const struct model_options *options, struct error *error)
+{
+    char own[MODEL_NAME_BYTES];
+    model_path_name(own, path);
+    const char *name = options->name ? options->name : own;
+    const char *version = options->version ? options->version : "1";
+    model->name = arena_text(&model->arena, name, strlen(name));
+    model->version = arena_text(&model->arena, version, strlen(version));
+    if (!model->name || !model->version)
+        return error_set(error, STATUS_OUT_OF_MEMORY, "no memory left for the model's name");
+    return STATUS_OK;
+}
+
 static enum status load(struct model *model, const char *path, const struct model_options *options,
                         struct error *error)
 {
@@ -208,17 +223,16 @@ static enum status load(struct model *model, const char *path, const struct mode
     digest_init(&digest);
     if (find_files(&paths, path, error) != STATUS_OK)
         return error_prefix(error, "%s", path);
+    const char *config = paths.config;
+    if (options->config && access(config, F_OK) != 0)
+        config = options->config;
     if (load_network(model, &paths, &digest, error) != STATUS_OK ||
-        load_config(model, paths.config, &digest, error) != STATUS_OK)
+        load_config(model, config, &digest, error) != STATUS_OK)
         return error->status;
     if (apply_overrides(model, options, error) != STATUS_OK)
         return error_prefix(error, "%s", path);
-    char name[MODEL_NAME_BYTES];
-    model_path_name(name, path);
-    const char *chosen = options->name ? options->name : name;
-    model->name = arena_text(&model->arena, chosen, strlen(chosen));
-    if (!model->name)
-        return error_set(error, STATUS_OUT_OF_MEMORY, "no memory left for the model's name");
+    if (name_model(model, path, options, error) != STATUS_OK)
+        return error->status;
     digest_activations(&digest, &model->graph);
     digest_text(&digest, model->digest);
     return plan_init(&model->plan, &model->graph, error);
@@ -227,7 +241,7 @@ static enum status load(struct model *model, const char *path, const struct mode
 enum status model_open(struct model *model, const char *path, const struct model_options *options,
                        struct error *error)
 {
-    *model = (struct model){.version = "1", .level = options->level};
+    *model = (struct model){.level = options->level};
     arena_init(&model->arena, MODEL_MEMORY_BYTES_MAX);
     error->status = STATUS_OK;
     enum status status = load(model, path, options, error);

@@ -53,6 +53,8 @@ struct activation_override {
 
 struct model_options {
     const char *name;       /* NULL: that of the path */
+    const char *version;    /* NULL: "1" */
+    const char *config;     /* file to read when the model has no config.json; NULL for none */
     enum stats_level level; /* unless config.json says otherwise */
     const struct activation_override *overrides;
     size_t override_count;

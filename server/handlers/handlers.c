@@ -1,21 +1,35 @@
 #include "handlers.h"
 
+static void refuse_unknown(struct exchange *exchange, const char *name, const char *version)
+{
+    const struct entry *other = catalog_find(exchange->catalog, name, NULL);
+    if (other)
+        exchange_refuse(exchange, 404, "unknown_model",
+                        "Request for unknown model: '%s' version %s is not found", other->name,
+                        version);
+    else if (name)
+        exchange_refuse(exchange, 404, "unknown_model",
+                        "Request for unknown model: '%s' is not found", name);
+    else
+        exchange_refuse(exchange, 404, "unknown_model",
+                        "Request for unknown model: none is named, and there is no default one");
+}
+
 struct generation *handlers_generation(struct exchange *exchange)
 {
-    const struct registry *registry = &loop_server(exchange->loop)->registry;
     const bool in_path = exchange->model != NULL; /* then the query means nothing */
     const char *name = in_path ? exchange->model : exchange_query(exchange, "model");
     const char *version = in_path ? exchange->version : exchange_query(exchange, "version");
-    struct generation *found = registry_find(registry, name, version);
-    if (found)
-        return found;
-    if (version && registry_find(registry, name, NULL))
-        exchange_refuse(exchange, 404, "unknown_model",
-                        "Request for unknown model: '%s' version %s is not found",
-                        name ? name : registry_find(registry, NULL, NULL)->model.name, version);
+    const struct entry *entry = catalog_find(exchange->catalog, name, version);
+    if (!entry)
+        refuse_unknown(exchange, name, version);
+    else if (entry->state == MODEL_LOADING)
+        exchange_refuse(exchange, 503, "loading", "model \"%s\" is still loading", entry->name);
+    else if (entry->state == MODEL_UNAVAILABLE)
+        exchange_refuse(exchange, 503, "unavailable", "model \"%s\" is unavailable: %s",
+                        entry->name, entry->reason);
     else
-        exchange_refuse(exchange, 404, "unknown_model",
-                        "Request for unknown model: '%s' is not found", name);
+        return entry->generation;
     return NULL;
 }
 
@@ -28,8 +42,10 @@ size_t handlers_row_limit(const struct exchange *exchange, const struct model *m
 
 bool handlers_ready(struct exchange *exchange)
 {
-    if (atomic_load(&loop_server(exchange->loop)->phase) == PHASE_READY)
-        return true;
-    exchange_refuse(exchange, 503, "draining", "the server is shutting down");
-    return false;
+    enum phase phase = atomic_load(&loop_server(exchange->loop)->phase);
+    if (phase == PHASE_LOADING)
+        exchange_refuse(exchange, 503, "loading", "the models are still loading");
+    else if (phase != PHASE_READY)
+        exchange_refuse(exchange, 503, "draining", "the server is shutting down");
+    return phase == PHASE_READY;
 }

@@ -47,6 +47,22 @@ static void write_name(struct text *text, const struct model *model)
     text_quote(text, model->name, strlen(model->name));
 }
 
+/* Those that answer. */
+static void write_versions(struct text *text, const struct catalog *catalog, const char *name)
+{
+    const char *comma = "";
+    text_put(text, ",\"versions\":[");
+    for (size_t i = 0; i < catalog->count; i++) {
+        const struct entry *entry = &catalog->entries[i];
+        if (!entry->generation || strcmp(entry->name, name) != 0)
+            continue;
+        text_put(text, comma);
+        text_quote(text, entry->version, strlen(entry->version));
+        comma = ",";
+    }
+    text_put(text, "]");
+}
+
 void handle_v2_model(struct exchange *exchange)
 {
     const struct generation *generation = handlers_generation(exchange);
@@ -54,9 +70,8 @@ void handle_v2_model(struct exchange *exchange)
     if (!generation)
         return;
     write_name(text, &generation->model);
-    text_put(text, ",\"versions\":[");
-    text_quote(text, generation->model.version, strlen(generation->model.version));
-    text_put(text, "],\"platform\":\"relud\",");
+    write_versions(text, exchange->catalog, generation->model.name);
+    text_put(text, ",\"platform\":\"relud\",");
     describe_ports(text, &generation->model);
     text_put(text, "}");
     answer(exchange);
@@ -102,11 +117,15 @@ void handle_v2_model_stats(struct exchange *exchange)
 
 void handle_v2_stats(struct exchange *exchange)
 {
-    const struct registry *registry = &loop_server(exchange->loop)->registry;
+    const struct catalog *catalog = exchange->catalog;
+    const char *comma = "";
     text_put(&exchange->reply, "{\"model_stats\":[");
-    for (size_t i = 0; i < registry->count; i++) {
-        text_put(&exchange->reply, i ? "," : "");
-        write_usage(exchange, registry->generations[i]);
+    for (size_t i = 0; i < catalog->count; i++) {
+        if (!catalog->entries[i].generation)
+            continue;
+        text_put(&exchange->reply, comma);
+        write_usage(exchange, catalog->entries[i].generation);
+        comma = ",";
     }
     text_put(&exchange->reply, "]}");
     answer(exchange);
@@ -140,7 +159,7 @@ void handle_v2_config(struct exchange *exchange)
     const struct model *model = &generation->model;
     write_name(text, model);
     text_put(text, ",\"platform\":\"relud\",\"backend\":\"relud\","
-                   "\"version_policy\":{\"latest\":{\"num_versions\":1}},\"max_batch_size\":");
+                   "\"version_policy\":{\"all\":{}},\"max_batch_size\":");
     text_u64(text, model->whole ? 0 : handlers_row_limit(exchange, model));
     text_put(text, ",\"input\":[");
     write_tensors(text, model, model->inputs, model->graph.input_count);
