@@ -104,31 +104,34 @@ static void write_usage(struct exchange *exchange, struct generation *generation
     usage_sum_free(&sum);
 }
 
-void handle_v2_model_stats(struct exchange *exchange)
-{
-    struct generation *generation = handlers_generation(exchange);
-    if (!generation)
-        return;
-    text_put(&exchange->reply, "{\"model_stats\":[");
-    write_usage(exchange, generation);
-    text_put(&exchange->reply, "]}");
-    answer(exchange);
-}
-
-void handle_v2_stats(struct exchange *exchange)
+/* Of every model, or that of one name; of every version, or one. */
+static void answer_stats(struct exchange *exchange, const char *name, const char *version)
 {
     const struct catalog *catalog = exchange->catalog;
     const char *comma = "";
     text_put(&exchange->reply, "{\"model_stats\":[");
     for (size_t i = 0; i < catalog->count; i++) {
-        if (!catalog->entries[i].generation)
+        const struct entry *entry = &catalog->entries[i];
+        if (!entry->generation || (name && strcmp(entry->name, name) != 0) ||
+            (version && strcmp(entry->version, version) != 0))
             continue;
         text_put(&exchange->reply, comma);
-        write_usage(exchange, catalog->entries[i].generation);
+        write_usage(exchange, entry->generation);
         comma = ",";
     }
     text_put(&exchange->reply, "]}");
     answer(exchange);
+}
+
+void handle_v2_model_stats(struct exchange *exchange)
+{
+    if (handlers_generation(exchange))
+        answer_stats(exchange, exchange->model, exchange->version);
+}
+
+void handle_v2_stats(struct exchange *exchange)
+{
+    answer_stats(exchange, NULL, NULL);
 }
 
 /* Configuration, in the words of Triton's ModelConfig */

@@ -8,6 +8,7 @@
 #include "load.h"
 #include "network.h"
 #include "tensors.h"
+#include "tree.h"
 
 /* The statistics at path, of its one model; the caller releases them. */
 static json_t *stats_at(const struct daemon *daemon, const char *path)
@@ -115,6 +116,49 @@ Test(v2_stats, requests_of_both_protocols_are_counted)
     cr_assert_eq(number(json_array_get(models, 1), "inference_count"), 0);
     json_decref(all);
     daemon_stop(&daemon);
+}
+
+/* How many models and versions the statistics at path tell of. */
+static size_t count_at(const struct daemon *daemon, const char *path)
+{
+    json_t *json = get_json(daemon, path);
+    size_t count = json_array_size(json_object_get(json, "model_stats"));
+    json_decref(json);
+    return count;
+}
+
+Test(v2_stats, versions_are_told_apart)
+{
+    struct tree tree;
+    struct daemon daemon;
+    struct reply reply;
+    struct tensors body;
+    tree_open(&tree);
+    tree_copy(&tree, "twice/1/model.onnx", DIGITS "/model.onnx");
+    tree_copy(&tree, "twice/2/model.onnx", DIGITS_DYING "/model.onnx");
+    DAEMON_START(&daemon, DIGITS, "--model-dir", tree.path, "--default-model", "digits");
+    tensors_digits(&body, 0, 7, true, "");
+    tensors_post(&daemon, "/v2/models/twice/versions/1/infer", &body, &reply);
+    json_decref(tensors_json(&reply));
+    reply_free(&reply);
+    tensors_free(&body);
+    cr_assert_eq(count_at(&daemon, "/v2/models/stats"), 3);
+    cr_assert_eq(count_at(&daemon, "/v2/models/twice/stats"), 2);
+    for (int version = 1; version <= 2; version++) {
+        char path[64];
+        snprintf(path, sizeof path, "/v2/models/twice/versions/%d/stats", version);
+        json_t *stats = stats_at(&daemon, path);
+        cr_assert_eq(json_string_value(json_object_get(stats, "version"))[0], '0' + version);
+        cr_assert_eq(number(stats, "inference_count"), version == 1 ? 7 : 0);
+        json_decref(stats);
+    }
+    json_t *model = get_json(&daemon, "/v2/models/twice");
+    const char *first, *second;
+    cr_assert_eq(json_unpack(model, "{s:[s,s!]}", "versions", &first, &second), 0);
+    cr_assert(strcmp(first, "1") == 0 && strcmp(second, "2") == 0);
+    json_decref(model);
+    daemon_stop(&daemon);
+    tree_close(&tree);
 }
 
 /* Whoever fails, in the header, the body or at its end, is counted once. */
