@@ -34,12 +34,14 @@ void describe_signature(struct text *text, const struct model *model)
 
 /* Layers */
 
+/* A normalisation runs as a depthwise convolution of a single pixel, which nobody wants to know. */
 size_t describe_spatial(const struct graph *graph, const struct node *node)
 {
-    const bool slides = node->op == OP_conv || node->op == OP_max_pool ||
-                        node->op == OP_average_pool || (node->op == OP_depthwise && node->k > 1);
-    const size_t rank = graph->values[node->inputs[0]].shape.rank;
-    return !slides || rank < 2 ? 0 : rank - 1 < GRAPH_SPATIAL_MAX ? rank - 1 : GRAPH_SPATIAL_MAX;
+    const bool slides =
+        node->window.kernel[GRAPH_SPATIAL_MAX - 1] > 0 && (node->op != OP_depthwise || node->k > 1);
+    const struct value *image = &graph->values[node->inputs[0]];
+    const size_t leading = image->layout == LAYOUT_IMAGES ? 2 : 1; /* channels, and images */
+    return slides && image->shape.rank > leading ? image->shape.rank - leading : 0;
 }
 
 static void write_sizes(struct text *text, const size_t *sizes, size_t count)

@@ -122,3 +122,21 @@ Test(describe, windows_shapes_and_copies)
     model_close(&model);
     onnx_close(&builder);
 }
+
+/* The dimensions in front of those a window slides along are the channels, and images in a file run
+ * whole. */
+Test(describe, windows_slide_along_the_last_dimensions)
+{
+    uint32_t input = 0;
+    struct value value = {.layout = LAYOUT_CHANNELS_LAST, .shape = {.rank = 4}};
+    const struct graph graph = {.values = &value, .value_count = 1};
+    struct node node = {.op = OP_conv, .inputs = &input, .k = 9, .window = {.kernel = {1, 3, 3}}};
+    cr_assert_eq(describe_spatial(&graph, &node), 3);
+    value.layout = LAYOUT_IMAGES;
+    cr_assert_eq(describe_spatial(&graph, &node), 2);
+    node.op = OP_depthwise;
+    node.k = 1;
+    cr_assert_eq(describe_spatial(&graph, &node), 0, "a normalisation");
+    node = (struct node){.op = OP_arithmetic, .inputs = &input};
+    cr_assert_eq(describe_spatial(&graph, &node), 0);
+}
