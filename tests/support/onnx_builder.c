@@ -176,6 +176,16 @@ Onnx__AttributeProto *onnx_list(struct onnx_builder *builder, Onnx__NodeProto *n
     return attribute;
 }
 
+Onnx__AttributeProto *onnx_text(struct onnx_builder *builder, Onnx__NodeProto *node,
+                                const char *name, const char *value)
+{
+    Onnx__AttributeProto *attribute = add_attribute(builder, node, name);
+    attribute->has_s = 1;
+    attribute->s.len = strlen(value);
+    attribute->s.data = (uint8_t *)copy(builder, value);
+    return attribute;
+}
+
 Onnx__AttributeProto *onnx_value(struct onnx_builder *builder, Onnx__NodeProto *node,
                                  const char *name, Onnx__TensorProto *value)
 {

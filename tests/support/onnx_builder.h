@@ -37,6 +37,8 @@ Onnx__AttributeProto *onnx_float(struct onnx_builder *builder, Onnx__NodeProto *
                                  const char *name, float value);
 Onnx__AttributeProto *onnx_list(struct onnx_builder *builder, Onnx__NodeProto *node,
                                 const char *name, size_t count, const int64_t *values);
+Onnx__AttributeProto *onnx_text(struct onnx_builder *builder, Onnx__NodeProto *node,
+                                const char *name, const char *value);
 Onnx__AttributeProto *onnx_value(struct onnx_builder *builder, Onnx__NodeProto *node,
                                  const char *name, Onnx__TensorProto *value);
 
