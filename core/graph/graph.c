@@ -246,6 +246,9 @@ size_t node_macs(const struct graph *graph, const struct node *node)
 size_t node_flops(const struct graph *graph, const struct node *node)
 {
     const size_t made = graph->values[node->output].features;
+    const size_t *in = node->window.in;
+    if (node->window.transposed)
+        return 2 * node->k * node->n * in[0] * in[1] * in[2];
     if (has_weights(node))
         return 2 * node->k * made;
     if (node->op == OP_max_pool || node->op == OP_average_pool)

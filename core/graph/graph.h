@@ -66,7 +66,8 @@ struct window {
     size_t pad[GRAPH_SPATIAL_MAX];     /* before the first */
     size_t pad_end[GRAPH_SPATIAL_MAX]; /* after the last, where padding counts for an average */
     size_t in[GRAPH_SPATIAL_MAX], out[GRAPH_SPATIAL_MAX];
-    bool count_pad; /* an average divides by the padded window */
+    bool transposed; /* it walks over the output, and padding is cut off there */
+    bool count_pad;  /* an average divides by the padded window */
 };
 
 struct node {

@@ -46,7 +46,18 @@ static void pixel_place(const struct window *window, size_t pixel, size_t place[
     place[0] = pixel / window->out[2] / window->out[1];
 }
 
-/* The input pixel under tap of the window at place, or -1 in the padding. */
+/* Along one axis, the input pixel under a tap of the window at place: beyond all of them in the
+ * padding, and where a transposed convolution passes between two pixels. */
+static size_t axis_pixel(const struct window *window, size_t axis, size_t place, size_t tap)
+{
+    const size_t step = window->step[axis], offset = tap * window->dilation[axis];
+    if (!window->transposed)
+        return place * step + offset - window->pad[axis];
+    const size_t at = place + window->pad[axis] - offset;
+    return at % step ? SIZE_MAX : at / step;
+}
+
+/* The input pixel under tap of the window at place, or -1 where there is none. */
 static ptrdiff_t tap_pixel(const struct window *window, const size_t place[GRAPH_SPATIAL_MAX],
                            size_t tap)
 {
@@ -55,10 +66,10 @@ static ptrdiff_t tap_pixel(const struct window *window, const size_t place[GRAPH
                                         tap % window->kernel[2]};
     size_t pixel = 0;
     for (size_t axis = 0; axis < GRAPH_SPATIAL_MAX; axis++) {
-        size_t at = place[axis] * window->step[axis] + offset[axis] * window->dilation[axis];
-        if (at < window->pad[axis] || at - window->pad[axis] >= window->in[axis])
+        size_t at = axis_pixel(window, axis, place[axis], offset[axis]);
+        if (at >= window->in[axis])
             return -1;
-        pixel = pixel * window->in[axis] + at - window->pad[axis];
+        pixel = pixel * window->in[axis] + at;
     }
     return (ptrdiff_t)pixel;
 }
@@ -90,7 +101,7 @@ static void gather(const struct op_run *run, const struct pixels *pixels, size_t
 static bool is_pointwise(const struct node *node)
 {
     const struct window *w = &node->window;
-    bool pointwise = node->groups == 1;
+    bool pointwise = node->groups == 1 && !w->transposed;
     for (size_t axis = 0; axis < GRAPH_SPATIAL_MAX; axis++)
         pointwise &= w->kernel[axis] == 1 && w->step[axis] == 1 && w->in[axis] == w->out[axis];
     return pointwise;

@@ -1,6 +1,5 @@
-/* Gemm, MatMul, Conv: the operators with weights. */
+/* Gemm, MatMul: the products of matrices. */
 #include <inttypes.h>
-#include <math.h>
 #include <string.h>
 
 #include "graph/ops_arith.h"
@@ -8,45 +7,6 @@
 #include "onnx_weights.h"
 #include "onnx_window.h"
 #include "panel.h"
-
-/* Makes node's bias scale times one of n numbers, or of one. */
-static enum status set_bias(struct node *node, const char *name, const struct tensor *tensor,
-                            float scale, struct error *error)
-{
-    size_t count = tensor_count(tensor), group = node->n / node->groups;
-    bool row = tensor->rank == 0 || (size_t)tensor->dims[tensor->rank - 1] == count;
-    if (!row || (count != 1 && count != node->n)) {
-        char text[DIMS_TEXT_BYTES];
-        return error_set(error, STATUS_UNSUPPORTED,
-                         "bias \"%s\": expected %zu numbers (or one), found the shape %s", name,
-                         node->n, dims_text(text, tensor->dims, tensor->rank));
-    }
-    const float *from = tensor->data;
-    float *bias = (float *)node->bias;
-    if (onnx_weights_check(name, from, count, error) != STATUS_OK)
-        return error->status;
-    for (size_t i = 0; i < node->n; i++) {
-        float *to = &bias[i / group * panel_padded(group) + i % group];
-        *to = scale * from[count == 1 ? 0 : i];
-        if (!isfinite(*to))
-            return error_set(error, STATUS_INVALID, "tensor \"%s\": beta %g makes a bias infinite",
-                             name, (double)scale);
-    }
-    return STATUS_OK;
-}
-
-/* The bias that input i of a node is, if it has one. */
-static enum status read_bias(struct importer *importer, const Onnx__NodeProto *proto, size_t i,
-                             float scale, struct node *node, struct error *error)
-{
-    struct tensor tensor;
-    if (!importer_operand(importer, proto, i))
-        return STATUS_OK;
-    if (importer_constant(importer, proto, i, "the bias", DTYPE_FLOAT32, &tensor, error) !=
-        STATUS_OK)
-        return error->status;
-    return set_bias(node, proto->input[i], &tensor, scale, error);
-}
 
 /* Dense */
 
@@ -131,7 +91,7 @@ static enum status import_dense(struct importer *importer, const Onnx__NodeProto
         pack_dense(importer, weights, &node, error) != STATUS_OK)
         return error->status;
     const bool row = has_row_bias(importer, proto);
-    if (row && read_bias(importer, proto, 2, beta, &node, error) != STATUS_OK)
+    if (row && onnx_weights_bias(importer, proto, 2, beta, &node, error) != STATUS_OK)
         return error->status;
     if (row)
         return importer_add(importer, proto, node, &x, &shape, LAYOUT_PLAIN, error);
@@ -193,58 +153,4 @@ enum status import_matmul(struct importer *importer, const Onnx__NodeProto *prot
                                    .channels_first = true,
                                    .scale = 1.0f};
     return import_dense(importer, proto, false, &weights, 1.0f, error);
-}
-
-/* Convolution */
-
-static enum status check_conv(const struct tensor *weight, const struct shape *x, int64_t groups,
-                              const char *name, struct error *error)
-{
-    bool fits = weight->rank == x->rank + 1 && x->rank >= 2 && x->rank <= 1 + GRAPH_SPATIAL_MAX &&
-                groups >= 1 && weight->dims[0] > 0 && weight->dims[0] % groups == 0 &&
-                weight->dims[0] <= MODEL_FEATURES_MAX &&
-                (size_t)weight->dims[1] * (size_t)groups == x->dims[0] && tensor_count(weight) > 0;
-    if (fits)
-        return STATUS_OK;
-    char text[DIMS_TEXT_BYTES];
-    return error_set(error, STATUS_INVALID,
-                     "the shapes do not fit: weight \"%s\" %s with %" PRId64
-                     " groups, an input of %zu dimensions and %zu channels",
-                     name, dims_text(text, weight->dims, weight->rank), groups, x->rank,
-                     x->rank ? x->dims[0] : 0);
-}
-
-enum status import_conv(struct importer *importer, const Onnx__NodeProto *proto,
-                        struct error *error)
-{
-    struct node node = {
-        .name = importer_layer_name(importer, proto, importer_operand(importer, proto, 1)),
-        .input_count = 1};
-    struct tensor weight;
-    struct shape shape;
-    int64_t groups;
-    uint32_t x;
-    if (importer_image(importer, proto, 0, &x, &shape, error) != STATUS_OK ||
-        importer_weight(importer, proto, 1, "the weight", &weight, error) != STATUS_OK ||
-        onnx_attribute_int(proto, "group", 1, &groups, error) != STATUS_OK)
-        return error->status;
-    if (check_conv(&weight, &shape, groups, proto->input[1], error) != STATUS_OK ||
-        onnx_window(proto, &shape, weight.dims + 2, &node.window, error) != STATUS_OK ||
-        onnx_window_stack(importer, x, &shape, &node.window, error) != STATUS_OK)
-        return error->status;
-    bool depthwise = (size_t)groups == shape.dims[0] && weight.dims[0] == groups && groups > 1;
-    node.op = depthwise ? OP_depthwise : OP_conv;
-    shape.dims[0] = (size_t)weight.dims[0];
-    const struct onnx_weights weights = {.name = proto->input[1],
-                                         .tensor = &weight,
-                                         .groups = depthwise ? 1 : (size_t)groups,
-                                         .columns =
-                                             (size_t)(weight.dims[0] / (depthwise ? 1 : groups)),
-                                         .channels = (size_t)weight.dims[1],
-                                         .taps = window_taps(&node.window),
-                                         .scale = 1.0f};
-    if (onnx_weights_pack(importer, &weights, &node, error) != STATUS_OK ||
-        read_bias(importer, proto, 2, 1.0f, &node, error) != STATUS_OK)
-        return error->status;
-    return importer_add_image(importer, proto, node, &x, &shape, error);
 }

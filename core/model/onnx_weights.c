@@ -243,3 +243,43 @@ enum status onnx_weights_scale(struct node *node, const char *name, const float 
                   : error_set(error, STATUS_INVALID,
                               "tensor \"%s\": its factors make a weight infinite", name);
 }
+
+/* Biases */
+
+/* Makes node's bias scale times one of n numbers, or of one. */
+static enum status set_bias(struct node *node, const char *name, const struct tensor *tensor,
+                            float scale, struct error *error)
+{
+    size_t count = tensor_count(tensor), group = node->n / node->groups;
+    bool row = tensor->rank == 0 || (size_t)tensor->dims[tensor->rank - 1] == count;
+    if (!row || (count != 1 && count != node->n)) {
+        char text[DIMS_TEXT_BYTES];
+        return error_set(error, STATUS_UNSUPPORTED,
+                         "bias \"%s\": expected %zu numbers (or one), found the shape %s", name,
+                         node->n, dims_text(text, tensor->dims, tensor->rank));
+    }
+    const float *from = tensor->data;
+    float *bias = (float *)node->bias;
+    if (onnx_weights_check(name, from, count, error) != STATUS_OK)
+        return error->status;
+    for (size_t i = 0; i < node->n; i++) {
+        float *to = &bias[i / group * panel_padded(group) + i % group];
+        *to = scale * from[count == 1 ? 0 : i];
+        if (!isfinite(*to))
+            return error_set(error, STATUS_INVALID, "tensor \"%s\": beta %g makes a bias infinite",
+                             name, (double)scale);
+    }
+    return STATUS_OK;
+}
+
+enum status onnx_weights_bias(struct importer *importer, const Onnx__NodeProto *proto, size_t i,
+                              float scale, struct node *node, struct error *error)
+{
+    struct tensor tensor;
+    if (!importer_operand(importer, proto, i))
+        return STATUS_OK;
+    if (importer_constant(importer, proto, i, "the bias", DTYPE_FLOAT32, &tensor, error) !=
+        STATUS_OK)
+        return error->status;
+    return set_bias(node, proto->input[i], &tensor, scale, error);
+}

@@ -21,6 +21,11 @@ struct onnx_weights {
 enum status onnx_weights_pack(struct importer *importer, const struct onnx_weights *weights,
                               struct node *node, struct error *error);
 
+/* Makes node's bias scale times input i of proto, which holds a number for each of its outputs or
+ * one for all; nothing when there is no such input. INVALID unless all are finite. */
+enum status onnx_weights_bias(struct importer *importer, const Onnx__NodeProto *proto, size_t i,
+                              float scale, struct node *node, struct error *error);
+
 /* Checks that all numbers are finite; name is that of their tensor. */
 enum status onnx_weights_check(const char *name, const float *data, size_t count,
                                struct error *error);

@@ -70,39 +70,109 @@ static enum status fit_axis(struct window *w, size_t axis, enum auto_pad pad, bo
     return STATUS_OK;
 }
 
-enum status onnx_window(const Onnx__NodeProto *node, struct shape *shape, const int64_t *kernel,
-                        struct window *w, struct error *error)
+/* Where spatial axis i of so many stands in a window. */
+static size_t window_axis(size_t spatial, size_t i)
 {
-    const size_t spatial = shape->rank - 1, lead = GRAPH_SPATIAL_MAX - spatial;
-    enum auto_pad pad;
-    int64_t ceil_mode;
-    if (read_auto_pad(node, &pad, error) != STATUS_OK ||
-        onnx_attribute_int(node, "ceil_mode", 0, &ceil_mode, error) != STATUS_OK)
+    return GRAPH_SPATIAL_MAX - spatial + i;
+}
+
+static enum status read_axis(const Onnx__NodeProto *node, size_t spatial, size_t i,
+                             struct window *w, struct error *error)
+{
+    const size_t axis = window_axis(spatial, i);
+    if (read_int(node, "strides", spatial, i, 1, 1, &w->step[axis], error) != STATUS_OK ||
+        read_int(node, "dilations", spatial, i, 1, 1, &w->dilation[axis], error) != STATUS_OK ||
+        read_int(node, "pads", 2 * spatial, i, 0, 0, &w->pad[axis], error) != STATUS_OK)
+        return error->status;
+    return read_int(node, "pads", 2 * spatial, spatial + i, 0, 0, &w->pad_end[axis], error);
+}
+
+/* Everything but how large the result is. */
+static enum status read_window(const Onnx__NodeProto *node, const struct shape *shape,
+                               const int64_t *kernel, enum auto_pad *pad, struct window *w,
+                               struct error *error)
+{
+    const size_t spatial = shape->rank - 1;
+    if (read_auto_pad(node, pad, error) != STATUS_OK)
         return error->status;
     for (size_t axis = 0; axis < GRAPH_SPATIAL_MAX; axis++)
         w->kernel[axis] = w->step[axis] = w->dilation[axis] = w->in[axis] = w->out[axis] = 1;
     for (size_t i = 0; i < spatial; i++) {
-        size_t axis = lead + i;
+        const size_t axis = window_axis(spatial, i);
         if (kernel[i] < 1 || kernel[i] > WINDOW_SIZE_MAX)
             return error_set(error, STATUS_INVALID, "kernel: expected 1 to %d, found %" PRId64,
                              WINDOW_SIZE_MAX, kernel[i]);
         w->kernel[axis] = (size_t)kernel[i];
         w->in[axis] = shape->dims[1 + i];
-        if (read_int(node, "strides", spatial, i, 1, 1, &w->step[axis], error) != STATUS_OK ||
-            read_int(node, "dilations", spatial, i, 1, 1, &w->dilation[axis], error) != STATUS_OK ||
-            read_int(node, "pads", 2 * spatial, i, 0, 0, &w->pad[axis], error) != STATUS_OK ||
-            read_int(node, "pads", 2 * spatial, spatial + i, 0, 0, &w->pad_end[axis], error) !=
-                STATUS_OK)
+        if (read_axis(node, spatial, i, w, error) != STATUS_OK)
             return error->status;
-        if (pad == PAD_VALID)
+        if (*pad == PAD_VALID)
             w->pad[axis] = w->pad_end[axis] = 0;
-        if (fit_axis(w, axis, pad, ceil_mode != 0, error) != STATUS_OK)
-            return error->status;
-        shape->dims[1 + i] = w->out[axis];
     }
     if (window_taps(w) > MODEL_FEATURES_MAX)
         return error_set(error, STATUS_TOO_LARGE, "expected a window of at most %d, found %zu",
                          MODEL_FEATURES_MAX, window_taps(w));
+    return STATUS_OK;
+}
+
+enum status onnx_window(const Onnx__NodeProto *node, struct shape *shape, const int64_t *kernel,
+                        struct window *w, struct error *error)
+{
+    const size_t spatial = shape->rank - 1;
+    enum auto_pad pad;
+    int64_t ceil_mode;
+    if (read_window(node, shape, kernel, &pad, w, error) != STATUS_OK ||
+        onnx_attribute_int(node, "ceil_mode", 0, &ceil_mode, error) != STATUS_OK)
+        return error->status;
+    for (size_t i = 0; i < spatial; i++) {
+        const size_t axis = window_axis(spatial, i);
+        if (fit_axis(w, axis, pad, ceil_mode != 0, error) != STATUS_OK)
+            return error->status;
+        shape->dims[1 + i] = w->out[axis];
+    }
+    return STATUS_OK;
+}
+
+/* The output of a transposed convolution along an axis: all that the image reaches, but what
+ * padding cuts off, and more at the end. wish is the size the file wants it to have, 0 for none. */
+static enum status transpose_axis(struct window *w, size_t axis, enum auto_pad pad, size_t more,
+                                  size_t wish, struct error *error)
+{
+    const size_t reach = (w->kernel[axis] - 1) * w->dilation[axis] + 1;
+    const size_t whole = (w->in[axis] - 1) * w->step[axis] + reach + more;
+    size_t before = w->pad[axis], cut = before + w->pad_end[axis];
+    if (wish == 0 && (pad == PAD_SAME_UPPER || pad == PAD_SAME_LOWER))
+        wish = w->in[axis] * w->step[axis];
+    if (wish > 0) {
+        cut = whole > wish ? whole - wish : 0;
+        before = pad == PAD_SAME_UPPER ? cut / 2 : cut - cut / 2;
+    } else if (cut < whole) {
+        wish = whole - cut;
+    } else {
+        return error_set(error, STATUS_INVALID, "padding of %zu leaves nothing of %zu", cut, whole);
+    }
+    w->out[axis] = wish;
+    w->pad[axis] = before;
+    return STATUS_OK;
+}
+
+enum status onnx_window_transposed(const Onnx__NodeProto *node, struct shape *shape,
+                                   const int64_t *kernel, struct window *w, struct error *error)
+{
+    const size_t spatial = shape->rank - 1;
+    enum auto_pad pad;
+    w->transposed = true;
+    if (read_window(node, shape, kernel, &pad, w, error) != STATUS_OK)
+        return error->status;
+    for (size_t i = 0; i < spatial; i++) {
+        const size_t axis = window_axis(spatial, i);
+        size_t more, wish;
+        if (read_int(node, "output_padding", spatial, i, 0, 0, &more, error) != STATUS_OK ||
+            read_int(node, "output_shape", spatial, i, 0, 0, &wish, error) != STATUS_OK ||
+            transpose_axis(w, axis, pad, more, wish, error) != STATUS_OK)
+            return error->status;
+        shape->dims[1 + i] = w->out[axis];
+    }
     return STATUS_OK;
 }
 

@@ -10,6 +10,11 @@
 enum status onnx_window(const Onnx__NodeProto *node, struct shape *shape, const int64_t *kernel,
                         struct window *window, struct error *error);
 
+/* The same for a transposed convolution, with output_padding and output_shape. */
+enum status onnx_window_transposed(const Onnx__NodeProto *node, struct shape *shape,
+                                   const int64_t *kernel, struct window *window,
+                                   struct error *error);
+
 /* Lets window, over images of that shape, pass over all images of x, one after the other: they lie
  * along an axis that one image leaves unused. UNSUPPORTED when it uses all. */
 enum status onnx_window_stack(const struct importer *importer, uint32_t x,

@@ -65,6 +65,16 @@ class Net:
         return self.node("Conv", inputs, y, strides=[stride] * 2, pads=[pad] * 4, group=group,
                          dilations=[dilation] * 2)
 
+    def conv_transpose(self, x, channels, kernel, stride, pad):
+        w, b = self.weights(self[x].shape[1], channels, kernel, kernel, fan=self[x].shape[1]), self.weights(channels)
+        size = (self[x].shape[2] - 1) * stride + kernel
+        y = np.zeros((ROWS, channels, size, size))
+        for i, j in np.ndindex(*self[x].shape[2:]):
+            y[:, :, i * stride:i * stride + kernel, j * stride:j * stride + kernel] += np.einsum(
+                "nc,cohw->nohw", self[x][:, :, i, j], self[w])
+        y = y[:, :, pad:size - pad, pad:size - pad] + self[b][:, None, None]
+        return self.node("ConvTranspose", [x, w, b], y, strides=[stride] * 2, pads=[pad] * 4)
+
     def batch_norm(self, x):
         channels = self[x].shape[1]
         scale, variance = (self.constant(self.random.uniform(0.5, 2, channels).astype("f4")) for _ in range(2))
@@ -242,6 +252,14 @@ def shufflenet_views(n, x):
 @net(5, 12, 12)
 def dilated(n, x):
     return n.flat(n.conv(n.relu(n.conv(x, 300, 3, 2, 2, dilation=2)), 18, 3, group=6))
+
+
+@net(3, 16, 16)
+def autoencoder(n, x):
+    x = n.relu(n.batch_norm(n.conv(x, 18, 3, 2, 1)))
+    x = n.relu(n.conv(x, 9, 3, 2, 1))
+    x = n.relu(n.batch_norm(n.conv_transpose(x, 20, 4, 2, 1)))
+    return n.flat(n.conv_transpose(n.add(x, n.conv_transpose(x, 20, 3, 1, 1)), 3, 2, 2, 0))
 
 
 for make, input_shape, written in NETS:
