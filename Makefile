@@ -116,7 +116,7 @@ build/onnx-tests: tests/conformance/generate.py
 	@mkdir -p $(@D)
 	/usr/bin/python3 $< $@ >$@.log 2>&1 || { cat $@.log; rm -rf $@; exit 1; }
 
-build/onnx-nets: tests/conformance/nets.py
+build/onnx-nets build/onnx-exporters: build/onnx-%: tests/conformance/%.py
 	/usr/bin/python3 $< $@
 	@touch $@
 
@@ -124,8 +124,10 @@ build/architectures: tests/conformance/architectures.py $(wildcard tests/conform
 	/usr/bin/python3 $< $@
 	@touch $@
 
-TEST_DATA = build/onnx-tests/node build/onnx-nets build/architectures/small tests/conformance/golden
-conformance: $(BUILD)/tests/conformance/conformance build/onnx-tests build/onnx-nets build/architectures ## ONNX's own node tests, whole networks; ONNX_TEST_DATA=DIR: others
+TEST_DATA = build/onnx-tests/node build/onnx-nets build/onnx-exporters build/architectures/small \
+            tests/conformance/golden
+TEST_MAKES = build/onnx-tests build/onnx-nets build/onnx-exporters build/architectures
+conformance: $(BUILD)/tests/conformance/conformance $(TEST_MAKES) ## ONNX's own node tests, whole networks; ONNX_TEST_DATA=DIR: others
 	$< tests/conformance/out_of_scope $(or $(ONNX_TEST_DATA),$(TEST_DATA))
 
 architectures: $(BUILD)/tests/conformance/conformance build/architectures ## the classic image architectures, the largest ones as well

@@ -185,10 +185,22 @@ static void print_model(const struct model *model)
     printf("model   %s version %s\ndigest  %s\n", model->name, model->version, model->digest);
     print_ports("input", model->inputs, model->graph.input_count);
     print_ports("output", model->outputs, model->graph.output_count);
+    for (size_t i = 0; i < model->left_out_count; i++)
+        printf("output  %s is not served: it does not hold float32 numbers\n", model->left_out[i]);
     if (model->whole)
         printf("whole   the file fixes its batch and mixes it: a row is one run of the file\n");
     print_layers(&model->graph);
     print_costs(&costs);
+}
+
+static void write_left_out(struct text *text, const struct model *model)
+{
+    text_put(text, "\"left_out\":[");
+    for (size_t i = 0; i < model->left_out_count; i++) {
+        text_put(text, i ? "," : "");
+        text_quote(text, model->left_out[i], strlen(model->left_out[i]));
+    }
+    text_put(text, "],");
 }
 
 static void print_json(const struct model *model)
@@ -198,6 +210,7 @@ static void print_json(const struct model *model)
     text_put(&text, "{");
     describe_signature(&text, model);
     text_put(&text, ",");
+    write_left_out(&text, model);
     describe_layers(&text, model);
     text_format(&text, ",\"parameters\":%zu,\"mflops\":", costs.parameters);
     text_double(&text, 1e-6 * (double)costs.flops);

@@ -76,16 +76,24 @@ static bool is_stopping(struct registry *registry)
     return stopping;
 }
 
+static void note_loaded(const struct slot *slot, bool anew)
+{
+    const struct source *source = &slot->source;
+    const struct model *model = &slot->generation->model;
+    log_event(LOG_INFO, anew ? "model loaded" : "model unchanged", "name", source->name, "version",
+              source->version, "path", source->path, "digest", model->digest);
+    for (size_t i = 0; anew && i < model->left_out_count; i++)
+        log_event(LOG_INFO, "output not served", "name", source->name, "output", model->left_out[i],
+                  "reason", "it does not hold float32 numbers");
+}
+
 static enum status load_slot(struct registry *registry, struct slot *slot, struct error *error)
 {
     const struct generation *before = slot->generation;
-    const struct source *source = &slot->source;
     enum status status = shelf_load(&registry->shelf, slot, error);
     publish(registry);
     if (status == STATUS_OK)
-        log_event(LOG_INFO, slot->generation == before ? "model unchanged" : "model loaded", "name",
-                  source->name, "version", source->version, "path", source->path, "digest",
-                  slot->generation->model.digest);
+        note_loaded(slot, slot->generation != before);
     return status;
 }
 

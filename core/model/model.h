@@ -39,6 +39,9 @@ struct model {
     struct graph graph;
     struct plan plan;
     struct port inputs[GRAPH_IO_MAX], outputs[GRAPH_IO_MAX];
+    const char *left_out[GRAPH_IO_MAX]; /* outputs of the file that are not served: they do not hold
+                                           float32 numbers, but others do */
+    size_t left_out_count;
     bool whole; /* the file fixes the batch and does something to it: a row is a run of the file,
                    and the first dimension of its ports one of the row's */
     size_t max_batch_rows; /* 0: not configured */

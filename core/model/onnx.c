@@ -45,6 +45,8 @@ static const struct onnx_op *find_op(const struct importer *importer, const Onnx
     static const struct onnx_op own = {"", import_own_activation, 1, 1};
     if (importer->layers && node->domain && strcmp(node->domain, ONNX_DOMAIN_RELUD) == 0)
         return &own;
+    if (node->domain && node->op_type && strcmp(node->domain, ONNX_DOMAIN_ML) == 0)
+        return onnx_ml_op_named(node->op_type);
     return onnx_is_standard(node) ? onnx_op_named(node->op_type) : NULL;
 }
 
@@ -82,8 +84,8 @@ static enum status import_node(struct importer *importer, const Onnx__NodeProto 
         return error_set(error, STATUS_UNSUPPORTED, "the operator is not supported");
     if (check_inputs(importer, node, op, error) != STATUS_OK)
         return error->status;
-    return node->n_input > 0 && onnx_foldable(importer, node) ? onnx_fold(importer, node, error)
-                                                              : op->import(importer, node, error);
+    bool folds = node->n_input > 0 && onnx_is_standard(node) && onnx_foldable(importer, node);
+    return folds ? onnx_fold(importer, node, error) : op->import(importer, node, error);
 }
 
 static enum status import_step(struct importer *importer, const struct step *step,
@@ -211,6 +213,7 @@ static void begin_again(struct model *model)
     arena_init(&model->arena, MODEL_MEMORY_BYTES_MAX);
     memset(model->inputs, 0, sizeof model->inputs);
     memset(model->outputs, 0, sizeof model->outputs);
+    model->left_out_count = 0;
 }
 
 enum status onnx_import_graph(struct model *model, const struct onnx_graph *graph,

@@ -31,6 +31,7 @@ struct operand {
     uint32_t value;       /* of the others */
     size_t uses;          /* nodes and graph outputs that read it, under any of its names */
     struct step *maker;   /* NULL when no node makes it */
+    bool needed;          /* by an output that is served, where others are left out */
 };
 
 /* What is to be done with a node of the file. */
@@ -52,6 +53,8 @@ struct importer {
     size_t operand_count, operand_capacity;
     struct step *steps;                  /* one for each node of the file */
     const Onnx__NodeProto *current;      /* the one being imported; NULL before and after */
+    bool *left_out;                      /* by output of the file: not served */
+    bool leaves_out;                     /* whether there is one */
     uint32_t (*converted)[LAYOUT_COUNT]; /* by value: the same in that layout, padded; 0 for none */
     int64_t opset;
     size_t row_max; /* numbers in a row of what a node may make */
@@ -132,6 +135,28 @@ enum status onnx_fold_define(struct importer *importer, const Onnx__NodeProto *n
 enum status onnx_fold_room(struct importer *importer, struct tensor *result, void **data,
                            struct error *error);
 
+/* ONNX's own operators for what scikit-learn does (onnx_ml.c) */
+
+#define ONNX_DOMAIN_ML "ai.onnx.ml"
+
+/* The importer of an operator of that domain; NULL when there is none of that name. */
+const struct onnx_op *onnx_ml_op_named(const char *op_type);
+
+/* Marks the outputs that do not hold float32 numbers as left out, unless none does, and drops the
+ * steps that nothing else needs: a classifier's labels, beside its probabilities. */
+void onnx_leave_out(struct importer *importer);
+
+/* Whether an output that is served may need the operand of that name. */
+bool onnx_is_needed(const struct importer *importer, const char *name);
+
+/* The node that makes the output of that name when it is a ZipMap; NULL otherwise. */
+const Onnx__NodeProto *onnx_zip_map(const struct importer *importer, const char *output);
+
+/* The names that a ZipMap gives to count columns; NULL when it gives other ones, or without memory.
+ */
+const char *const *onnx_zip_map_labels(struct arena *arena, const Onnx__NodeProto *node,
+                                       size_t count);
+
 /* Operands (onnx_operand.c) */
 
 /* Enters every name of the file and counts its uses. */
@@ -139,7 +164,7 @@ enum status importer_open(struct importer *importer, struct error *error);
 void importer_close(struct importer *importer);
 
 /* The operand of a name of the file, defined or not. */
-struct operand *importer_named(struct importer *importer, const char *name);
+struct operand *importer_named(const struct importer *importer, const char *name);
 
 /* The operand of that name, NULL when nothing has defined it yet. */
 struct operand *importer_find(struct importer *importer, const char *name);

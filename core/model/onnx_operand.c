@@ -10,7 +10,7 @@
 /* Names in one file. */
 enum { IMPORT_NAMES_MAX = 1 << 20 };
 
-struct operand *importer_named(struct importer *importer, const char *name)
+struct operand *importer_named(const struct importer *importer, const char *name)
 {
     ENTRY *found;
     if (!hsearch_r((ENTRY){.key = (char *)name}, FIND, &found, importer->names))
@@ -43,16 +43,14 @@ static size_t count_names(const Onnx__GraphProto *proto)
     return count;
 }
 
-/* Enters a name that something reads (uses 1) or makes (0; maker, when that is a node). */
-static bool take(struct importer *importer, const char *name, size_t uses, struct step *maker)
+/* Enters a name; maker, when that is a node. */
+static bool take(struct importer *importer, const char *name, struct step *maker)
 {
     if (!name || !name[0])
         return true;
     struct operand *slot = intern(importer, name);
-    if (slot) {
-        slot->uses += uses;
-        slot->maker = maker ? maker : slot->maker;
-    }
+    if (slot && maker)
+        slot->maker = maker;
     return slot;
 }
 
@@ -61,37 +59,65 @@ static bool take_all(struct importer *importer)
     const Onnx__GraphProto *proto = importer->proto;
     bool fits = true;
     for (size_t i = 0; i < proto->n_initializer; i++)
-        fits &= take(importer, proto->initializer[i]->name, 0, NULL);
+        fits &= take(importer, proto->initializer[i]->name, NULL);
     for (size_t i = 0; i < proto->n_input; i++)
-        fits &= take(importer, proto->input[i]->name, 0, NULL);
+        fits &= take(importer, proto->input[i]->name, NULL);
     for (size_t i = 0; i < proto->n_output; i++)
-        fits &= take(importer, proto->output[i]->name, 1, NULL);
+        fits &= take(importer, proto->output[i]->name, NULL);
     for (size_t i = 0; i < proto->n_node; i++) {
         const Onnx__NodeProto *node = importer->steps[i].proto = proto->node[i];
         for (size_t j = 0; j < node->n_input; j++)
-            fits &= take(importer, node->input[j], 1, NULL);
+            fits &= take(importer, node->input[j], NULL);
         for (size_t j = 0; j < node->n_output; j++)
-            fits &= take(importer, node->output[j], 0, &importer->steps[i]);
+            fits &= take(importer, node->output[j], &importer->steps[i]);
     }
     return fits;
 }
 
+static void count_use(struct importer *importer, const char *name)
+{
+    if (name && name[0])
+        importer_named(importer, name)->uses++;
+}
+
+/* What the steps that are left and the outputs that are served read. */
+static void count_uses(struct importer *importer)
+{
+    const Onnx__GraphProto *proto = importer->proto;
+    for (size_t i = 0; i < proto->n_output; i++)
+        if (!importer->left_out[i])
+            count_use(importer, proto->output[i]->name);
+    for (size_t i = 0; i < proto->n_node; i++)
+        for (size_t j = 0; importer->steps[i].proto && j < proto->node[i]->n_input; j++)
+            count_use(importer, proto->node[i]->input[j]);
+}
+
+static enum status no_memory(struct error *error)
+{
+    return error_set(error, STATUS_OUT_OF_MEMORY, "no memory left for the names");
+}
+
 enum status importer_open(struct importer *importer, struct error *error)
 {
-    size_t names = count_names(importer->proto);
+    const Onnx__GraphProto *proto = importer->proto;
+    struct arena *scratch = importer->scratch;
+    size_t names = count_names(proto);
     if (names > IMPORT_NAMES_MAX)
         return error_set(error, STATUS_TOO_LARGE, "expected at most %d names, found %zu",
                          IMPORT_NAMES_MAX, names);
     importer->operand_capacity = names;
-    importer->operands = arena_alloc(importer->scratch, names, sizeof *importer->operands);
-    importer->steps =
-        arena_alloc(importer->scratch, importer->proto->n_node, sizeof *importer->steps);
-    if (!importer->operands || !importer->steps || !hcreate_r(names * 2 + 1, importer->names))
-        return error_set(error, STATUS_OUT_OF_MEMORY, "no memory left for the names");
+    importer->operands = arena_alloc(scratch, names, sizeof *importer->operands);
+    importer->steps = arena_alloc(scratch, proto->n_node, sizeof *importer->steps);
+    importer->left_out = arena_alloc(scratch, proto->n_output, sizeof *importer->left_out);
+    if (!importer->operands || !importer->steps || !importer->left_out ||
+        !hcreate_r(names * 2 + 1, importer->names))
+        return no_memory(error);
     if (!take_all(importer)) {
         importer_close(importer);
-        return error_set(error, STATUS_OUT_OF_MEMORY, "no memory left for the names");
+        return no_memory(error);
     }
+    onnx_leave_out(importer);
+    count_uses(importer);
     return STATUS_OK;
 }
 

@@ -13,8 +13,10 @@ enum status import_initializers(struct importer *importer, struct error *error)
         struct operand operand = {.is_constant = true, .initializer = true};
         if (!tensor->name || !tensor->name[0])
             return error_set(error, STATUS_INVALID, "initializer %zu has no name", i);
-        if (onnx_tensor(importer, tensor, &operand.tensor, error) != STATUS_OK ||
-            importer_enter(importer, tensor->name, operand, error) != STATUS_OK)
+        if (onnx_is_needed(importer, tensor->name) &&
+            onnx_tensor(importer, tensor, &operand.tensor, error) != STATUS_OK)
+            return error->status;
+        if (importer_enter(importer, tensor->name, operand, error) != STATUS_OK)
             return error->status;
     }
     return STATUS_OK;
@@ -209,8 +211,22 @@ static enum status import_output(struct importer *importer, const Onnx__ValueInf
                          name, TENSOR_RANK_MAX);
     for (size_t i = 0; i < made->shape.rank; i++)
         port->dims[first + i] = (int64_t)made->shape.dims[i];
+    const Onnx__NodeProto *zip_map = onnx_zip_map(importer, name);
+    if (zip_map)
+        port->labels = onnx_zip_map_labels(&model->arena, zip_map, port->features);
     return port->name ? STATUS_OK
                       : error_set(error, STATUS_OUT_OF_MEMORY, "no memory left for the outputs");
+}
+
+/* Remembers an output that is not served. */
+static enum status leave_out(struct importer *importer, const char *name, struct error *error)
+{
+    struct model *model = importer->model;
+    const char *copy = arena_text(&model->arena, name, strlen(name));
+    if (!copy)
+        return error_set(error, STATUS_OUT_OF_MEMORY, "no memory left for the outputs");
+    model->left_out[model->left_out_count++] = copy;
+    return STATUS_OK;
 }
 
 enum status import_outputs(struct importer *importer, struct error *error)
@@ -220,10 +236,11 @@ enum status import_outputs(struct importer *importer, struct error *error)
         return error_set(error, STATUS_TOO_LARGE, "expected at most %d outputs, found %zu",
                          GRAPH_IO_MAX, proto->n_output);
     for (size_t i = 0; i < proto->n_output; i++) {
-        const char *name = proto->output[i]->name;
-        if (!name || !name[0])
+        const Onnx__ValueInfoProto *info = proto->output[i];
+        if (!info->name || !info->name[0])
             return error_set(error, STATUS_INVALID, "output %zu has no name", i);
-        if (import_output(importer, proto->output[i], error) != STATUS_OK)
+        if (importer->left_out[i] ? leave_out(importer, info->name, error) != STATUS_OK
+                                  : import_output(importer, info, error) != STATUS_OK)
             return error->status;
     }
     if (proto->n_output == 0)
