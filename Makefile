@@ -162,7 +162,10 @@ format: deps-lint ## let clang-format decide
 ## Benchmarks
 
 $(BUILD)/tests/bench/%.o: ALL_CFLAGS += -O3 -march=native
-$(BUILD)/tests/bench/kernels: $(call objects,$(wildcard tests/bench/*.c)) $(BUILD)/libcore.a
+$(BUILD)/tests/bench/load: $(call objects,tests/bench/load.c) $(BUILD)/libcore.a
+	$(Q) $(CC) $(LDFLAGS) $^ $(LDLIBS) -o $@
+
+$(BUILD)/tests/bench/kernels: $(call objects,$(filter-out tests/bench/load.c,$(wildcard tests/bench/*.c))) $(BUILD)/libcore.a
 	$(Q) $(CC) $(LDFLAGS) $^ $(LDLIBS) -ldnnl -lopenblas -o $@
 
 deps-bench:
@@ -170,7 +173,7 @@ deps-bench:
 	@tests/bench/peer.sh build/bench
 
 bench: deps-bench ## speed beside other runtimes; BENCH_ARGS="--quick --json FILE"
-	@$(MAKE) --no-print-directory all $(BUILD)/tests/bench/kernels
+	@$(MAKE) --no-print-directory all $(BUILD)/tests/bench/kernels $(BUILD)/tests/bench/load
 	@tests/bench/bench.py --build $(BUILD) $(BENCH_ARGS)
 
 clean: ## remove everything that was built

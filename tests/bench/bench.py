@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""bench.py [--quick] [--json FILE] [--only kernels|daemon] --build DIR: what relud costs beside its peers.
+"""bench.py [--quick] [--json FILE] [--only kernels|daemon|load] --build DIR: what relud costs beside its peers.
 
 Everything is measured in one run, peers in turn, on inputs that change every time; read the ratios, for
 absolute figures belong to one machine and one moment. `make bench` installs the peers and calls this."""
@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 import serve
-from prepare import prepare
+from prepare import prepare, prepare_resnet50
 
 ROOT = Path(__file__).resolve().parents[2]
 DIGITS = ROOT / "models" / "digits"
@@ -135,12 +135,30 @@ def print_daemon(results, memory):
               f"(peak {of['node']['peak_mib']:.0f}); {of['node']['rss_mib'] / of['relud']['rss_mib']:.1f}x")
 
 
+# Load
+
+
+def run_load(program, model):
+    result = subprocess.run([program, model], check=True, capture_output=True, text=True)
+    lines = {name: [float(n) for n in numbers]
+             for name, *numbers in map(str.split, result.stdout.splitlines())}
+    (opened, copied, time), (peak, needed) = lines["time"], lines["memory"]
+    return {"opened_ms": opened, "copied_ms": copied, "time_ratio": time,
+            "peak_bytes": peak, "needed_bytes": needed, "memory_ratio": peak / needed}
+
+
+def print_load(r):
+    print(f"Opening ResNet-50: {r['opened_ms']:.0f} ms, {r['time_ratio']:.2f}x reading and copying its file "
+          f"({r['copied_ms']:.0f} ms); {r['peak_bytes'] / 1e6:.0f} MB resident at most, "
+          f"{r['memory_ratio']:.2f}x its weights and plan.\n")
+
+
 def parse():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--build", type=Path, required=True, help="where relud was built")
     parser.add_argument("--quick", action="store_true", help="less than a minute, and less exact")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all results there, too")
-    parser.add_argument("--only", choices=("kernels", "daemon"), help="one part of it")
+    parser.add_argument("--only", choices=("kernels", "daemon", "load"), help="one part of it")
     parser.add_argument("--rounds", type=int, help="rounds of the daemon part")
     parser.add_argument("--dir", type=Path, default=ROOT / "build" / "bench", help="for files and peers")
     return parser.parse_args()
@@ -155,18 +173,23 @@ def main():
         print(f"bench: the load is {os.getloadavg()[0]:.1f}: other programs are at work, figures will vary",
               file=sys.stderr)
     report = {"when": datetime.now(timezone.utc).isoformat(timespec="seconds")}
-    kernel_rounds = 0 if options.only == "daemon" else 8 if options.quick else 40
+    wanted = (options.only,) if options.only else ("kernels", "load", "daemon")
+    kernel_rounds = 0 if "kernels" not in wanted else 8 if options.quick else 40
     libraries, samples = run_kernels(options.build / "tests" / "bench" / "kernels", options.dir,
                                      kernel_rounds or 1)
     report["machine"] = machine_line(libraries, node_modules)
     print(f"\n{report['machine']}\n\nmlp is 784-512-512-10 with {zeros['mlp']:.0%} zeros among its hidden "
           f"outputs; the inputs of mlp are dense, {1 - (rows['mlp-z80'] != 0).mean():.0%} of those of mlp-z80 "
           "are zero.\n")
-    if options.only != "daemon":
+    if "kernels" in wanted:
         report["kernels"] = kernel_results(samples)
         print_kernels(report["kernels"])
         sys.stdout.flush()
-    if options.only != "kernels":
+    if "load" in wanted:
+        report["load"] = run_load(options.build / "tests" / "bench" / "load", prepare_resnet50(options.dir))
+        print_load(report["load"])
+        sys.stdout.flush()
+    if "daemon" in wanted:
         rounds = options.rounds or (1 if options.quick else 4)
         report["daemon"], report["memory"] = run_daemon(options, options.dir, node_modules, rows, rounds)
         print_daemon(report["daemon"], report["memory"])

@@ -1,8 +1,14 @@
 """Makes what the benchmark runs on, beside the bundled digits: the network 784-512-512-10 with random
-weights, and rows of numbers. Needs Debian's python3-numpy and python3-onnx."""
+weights, rows of numbers, and a file as large as ResNet-50's. Needs Debian's python3-numpy and python3-onnx."""
+import sys
+from pathlib import Path
+
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "conformance"))
+from architectures import Net, resnet50
 
 SIZES = (784, 512, 512, 10)
 ROWS = 4096  # 64 batches of 64
@@ -54,6 +60,22 @@ def onnx_model(layers):
     graph = helper.make_graph(nodes, "mlp", ends[:1], ends[1:], initializers)
     return helper.make_model(graph, producer_name="relud bench", ir_version=8,
                              opset_imports=[helper.make_opsetid("", 13)])
+
+
+class Stored(Net):
+    """A network all of whose weights are in the file."""
+
+    def weight(self, dims, name):
+        return self.initializer(self.normal(dims) / np.float32(np.sqrt(np.prod(dims[1:]))), name)
+
+
+def prepare_resnet50(directory):
+    """Writes resnet50.onnx into directory; returns its path."""
+    path = directory / "resnet50.onnx"
+    if not path.exists():
+        net = Stored(light=False)
+        onnx.save(net.model(resnet50(net), (1, 1000)), path)
+    return path
 
 
 def prepare(directory, digits_csv):
