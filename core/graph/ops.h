@@ -37,6 +37,7 @@ struct op_run {
     enum skip skip;
     size_t rows;
     struct op_input *inputs; /* node->input_count */
+    bool bound;              /* one of them is the caller's, and elsewhere at every run */
     const struct value *output;
     float *y; /* rows follow each other without a gap; does not overlap any input */
     struct activity activity;

@@ -109,8 +109,6 @@ static void find_layers(struct plan *plan)
         plan->macs_per_row += node_macs(plan->graph, node);
         if (scratch > plan->scratch)
             plan->scratch = scratch;
-        if (node->input_count > plan->widest)
-            plan->widest = node->input_count;
         plan->node_layer[i] = PLAN_LAYER_NONE;
         if (activation_counted(&node->activation))
             add_layer(plan, i);

@@ -29,7 +29,6 @@ struct plan {
     size_t layer_count;
     int *node_layer; /* by node: its layer, or PLAN_LAYER_NONE */
     size_t scratch;  /* floats, the most a node needs */
-    size_t widest;   /* the most inputs a node has */
     size_t macs_per_row;
 };
 

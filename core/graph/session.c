@@ -20,11 +20,89 @@ static bool allocate(struct session *session)
     session->memory = arena_alloc(arena, floats, sizeof(float));
     session->bits = arena_alloc(arena, bits, 1);
     session->fired = arena_alloc(arena, session->capacity * plan->layer_count, sizeof(uint32_t));
-    session->run.inputs = arena_alloc(arena, plan->widest, sizeof *session->run.inputs);
-    session->run.index = arena_alloc(arena, plan->scratch, sizeof(uint32_t));
-    session->run.scratch = arena_alloc(arena, plan->scratch, sizeof(float));
-    return session->memory && session->bits && session->fired && session->run.inputs &&
-           session->run.index && session->run.scratch;
+    session->runs = arena_alloc(arena, plan->graph->node_count, sizeof *session->runs);
+    return session->memory && session->bits && session->fired && session->runs;
+}
+
+static float *value_memory(const struct session *session, uint32_t value)
+{
+    return session->memory + session->plan->offsets[value] * session->capacity;
+}
+
+/* Which input of the graph a value shows, or the number of inputs for none. */
+static size_t graph_input(const struct graph *graph, const struct value *value)
+{
+    size_t i = 0;
+    while (i < graph->input_count && graph->inputs[i] != value->storage)
+        i++;
+    return i;
+}
+
+/* Where value's rows are: with the caller for an input of the graph, in the model for a constant.
+ */
+static struct op_input value_rows(const struct session *session, uint32_t index)
+{
+    const struct graph *graph = session->plan->graph;
+    const struct value *value = &graph->values[index];
+    const size_t input = graph_input(graph, value);
+    if (value->constant)
+        return (struct op_input){.value = value, .data = value->constant};
+    if (input < graph->input_count)
+        return (struct op_input){value, session->inputs[input], value->features};
+    return (struct op_input){value, value_memory(session, value->storage),
+                             value_row(&graph->values[value->storage])};
+}
+
+/* What node counts. */
+static struct activity open_activity(const struct session *session, size_t node)
+{
+    const int index = session->plan->node_layer[node];
+    if (index == PLAN_LAYER_NONE)
+        return (struct activity){.bits = NULL};
+    const struct layer *layer = &session->plan->layers[index];
+    const size_t fired = (size_t)index * session->capacity;
+    return (struct activity){.bits = session->bits + layer->bits_offset * session->capacity,
+                             .bits_stride = layer->bits_stride,
+                             .fired = layer->positions > 1 ? session->fired + fired : NULL,
+                             .tally = session->tallies ? &session->tallies[index] : NULL};
+}
+
+/* Everything about a node's runs that is the same in all of them. */
+static bool open_run(struct session *session, size_t index, float *scratch, uint32_t *list)
+{
+    const struct graph *graph = session->plan->graph;
+    const struct node *node = &graph->nodes[index];
+    struct op_run *run = &session->runs[index];
+    *run = (struct op_run){.kernels = session->kernels,
+                           .node = node,
+                           .inputs =
+                               arena_alloc(&session->arena, node->input_count, sizeof *run->inputs),
+                           .output = &graph->values[node->output],
+                           .y = value_memory(session, node->output),
+                           .activity = open_activity(session, index),
+                           .scratch = scratch,
+                           .index = list};
+    for (size_t i = 0; run->inputs && i < node->input_count; i++) {
+        run->inputs[i] = value_rows(session, node->inputs[i]);
+        run->bound |= graph_input(graph, run->inputs[i].value) < graph->input_count;
+    }
+    return run->inputs;
+}
+
+static bool open_runs(struct session *session)
+{
+    const struct plan *plan = session->plan;
+    float *scratch = arena_alloc(&session->arena, plan->scratch, sizeof *scratch);
+    uint32_t *list = arena_alloc(&session->arena, plan->scratch, sizeof *list);
+    bool opened = scratch && list;
+    for (size_t i = 0; opened && i < plan->graph->node_count; i++)
+        opened = open_run(session, i, scratch, list);
+    return opened;
+}
+
+static enum status no_memory(size_t capacity, struct error *error)
+{
+    return error_set(error, STATUS_OUT_OF_MEMORY, "no memory for a session of %zu rows", capacity);
 }
 
 enum status session_open(struct session *session, const struct plan *plan,
@@ -35,10 +113,11 @@ enum status session_open(struct session *session, const struct plan *plan,
     arena_init(&session->arena, SIZE_MAX);
     enum status status = STATUS_OK;
     if (!allocate(session))
-        status =
-            error_set(error, STATUS_OUT_OF_MEMORY, "no memory for a session of %zu rows", capacity);
+        status = no_memory(capacity, error);
     if (status == STATUS_OK)
         status = tallies_init(&session->tallies, &session->arena, plan, level, error);
+    if (status == STATUS_OK && !open_runs(session))
+        status = no_memory(capacity, error);
     if (status != STATUS_OK)
         session_close(session);
     return status;
@@ -55,69 +134,24 @@ void session_bind(struct session *session, size_t i, const float *x)
     session->inputs[i] = x;
 }
 
-static float *value_memory(const struct session *session, uint32_t value)
-{
-    return session->memory + session->plan->offsets[value] * session->capacity;
-}
-
-/* Where value's rows are: with the caller for an input of the graph, in the model for a constant.
- */
-static struct op_input value_rows(const struct session *session, uint32_t index)
-{
-    const struct graph *graph = session->plan->graph;
-    const struct value *value = &graph->values[index];
-    struct op_input input = {.value = value, .data = value->constant};
-    if (value->constant)
-        return input;
-    for (size_t i = 0; i < graph->input_count; i++) {
-        if (graph->inputs[i] == value->storage) {
-            input.data = session->inputs[i];
-            input.row = value->features;
-            return input;
-        }
-    }
-    input.data = value_memory(session, value->storage);
-    input.row = value_row(&graph->values[value->storage]);
-    return input;
-}
-
-/* What the node counts, emptied where several positions of a row add to it. */
-static struct activity open_activity(const struct session *session, size_t index)
-{
-    const struct layer *layer = &session->plan->layers[index];
-    struct activity activity = {.bits = session->bits + layer->bits_offset * session->capacity,
-                                .bits_stride = layer->bits_stride,
-                                .tally = session->tallies ? &session->tallies[index] : NULL};
-    if (layer->positions > 1) {
-        activity.fired = session->fired + index * session->capacity;
-        memset(activity.bits, 0, session->rows * activity.bits_stride);
-        memset(activity.fired, 0, session->rows * sizeof *activity.fired);
-    }
-    return activity;
-}
-
 /* Prepares the node whose turn it is; nothing when there is none left. */
 static void enter_node(struct session *session)
 {
-    const struct plan *plan = session->plan;
+    const struct graph *graph = session->plan->graph;
     session->tile = 0;
-    if (session->node == plan->graph->node_count)
+    if (session->node == graph->node_count)
         return;
-    const struct node *node = &plan->graph->nodes[session->node];
-    const int index = plan->node_layer[session->node];
-    struct op_run *run = &session->run;
-    run->kernels = session->kernels;
-    run->node = node;
+    struct op_run *run = &session->runs[session->node];
+    const struct activity *activity = &run->activity;
     run->skip = session->skip;
     run->rows = session->rows;
-    run->output = &plan->graph->values[node->output];
-    run->y = value_memory(session, node->output);
-    run->activity = (struct activity){.bits = NULL};
-    for (size_t i = 0; i < node->input_count; i++)
-        run->inputs[i] = value_rows(session, node->inputs[i]);
-    if (index != PLAN_LAYER_NONE)
-        run->activity = open_activity(session, (size_t)index);
-    session->tiles = op_info(node->op)->tiles(plan->graph, node, session->rows);
+    for (size_t i = 0; run->bound && i < run->node->input_count; i++)
+        run->inputs[i] = value_rows(session, run->node->inputs[i]);
+    if (activity->fired) { /* several positions of a row add to these */
+        memset(activity->bits, 0, session->rows * activity->bits_stride);
+        memset(activity->fired, 0, session->rows * sizeof *activity->fired);
+    }
+    session->tiles = op_info(run->node->op)->tiles(graph, run->node, session->rows);
 }
 
 void session_begin(struct session *session, size_t rows)
@@ -136,9 +170,10 @@ static bool finished(const struct session *session)
 /* Runs one tile; returns the multiply-adds it took. */
 static size_t run_tile(struct session *session)
 {
-    const struct node *node = session->run.node;
+    struct op_run *run = &session->runs[session->node];
+    const struct node *node = run->node;
     size_t macs = node_macs(session->plan->graph, node) * session->rows / session->tiles;
-    op_info(node->op)->run(&session->run, session->tile);
+    op_info(node->op)->run(run, session->tile);
     if (++session->tile == session->tiles) {
         session->node++;
         enter_node(session);

@@ -27,7 +27,7 @@ struct session {
     struct tally *tallies; /* by layer; NULL at level off */
     const float *inputs[GRAPH_IO_MAX]; /* borrowed */
     enum skip skip;                    /* SKIP_AUTO until the owner sets it between runs */
-    struct op_run run;                 /* of the node being run */
+    struct op_run *runs;               /* by node */
     size_t rows, node, tile, tiles;
 };
 

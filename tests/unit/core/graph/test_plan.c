@@ -115,7 +115,7 @@ Test(plan, layers_are_the_counted_nodes)
     cr_assert(plan->layers[1].units == 10 && plan->layers[1].bits_stride == 8);
     cr_assert(plan->layers[0].bits_offset == 0 && plan->layers[1].bits_offset == 16);
     cr_assert(plan->bits_per_row == 24);
-    cr_assert(plan->scratch == 70 + PANEL_UNIT && plan->widest == 1);
+    cr_assert(plan->scratch == 70 + PANEL_UNIT);
     cr_assert(plan->macs_per_row == 30 * 70 + 70 * 10 + 10 + 10);
     cr_assert(plan_find_layer(plan, "activation") == 1);
     cr_assert(plan_find_layer(plan, "dense") == 0);
