@@ -7,12 +7,12 @@
  * What the nodes inside compute must be read by nothing else, or it would be missed. Each node is
  * the end of at most one sub-graph, and a pattern is small: time is in proportion to the nodes. */
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "onnx_import.h"
+#include "onnx_pattern.h"
 
-enum { PARTS_MAX = 16, ARGUMENTS_MAX = 3 };
+enum { PARTS_MAX = 16 };
 
 /* Relative: exporters round constants to float once or twice, and a reciprocal once more, so that a
  * constant may be some units in the last place away, here four to eight. */
@@ -33,29 +33,26 @@ struct match {
 /* Comparing: the functions below recurse as deep as the patterns of the table are. A comparison
  * that fails leaves its findings behind; who tries another restores what was found before. */
 
-static bool bind_number(struct match *match, size_t i, double value)
+static bool bind_number(struct match *match, const struct pattern *pattern, double value)
 {
-    match->bound[i] = true;
-    match->numbers[i] = value;
+    match->bound[pattern->parameter] = true;
+    match->numbers[pattern->parameter] = pattern->negative ? -value : value;
     return isfinite((float)value);
 }
 
-static bool match_number(struct match *match, const char *pattern, double value)
+static bool match_number(struct match *match, const struct pattern *pattern, double value)
 {
-    if (pattern[0] == '-' && pattern[1] == 'a')
-        return bind_number(match, 0, -value);
-    switch (pattern[0]) {
-    case 'a':
-    case 'b':
-        return bind_number(match, pattern[0] == 'b', value);
-    case 'u':
-        return value > 0 && value < 1 && bind_number(match, 0, value);
-    case 'n':
+    switch (pattern->kind) {
+    case PATTERN_PARAMETER:
+        return bind_number(match, pattern, value);
+    case PATTERN_FRACTION:
+        return value > 0 && value < 1 && bind_number(match, pattern, value);
+    case PATTERN_NOT_POSITIVE:
         return value <= 0;
-    default: {
-        const double wanted = strtod(pattern, NULL);
-        return fabs(value - wanted) <= CONSTANT_TOLERANCE * fabs(wanted);
-    }
+    case PATTERN_NUMBER:
+        return fabs(value - pattern->number) <= CONSTANT_TOLERANCE * fabs(pattern->number);
+    default:
+        return false;
     }
 }
 
@@ -86,78 +83,41 @@ static bool bind_slopes(struct match *match, const struct operand *operand, bool
     return operand->is_constant && operand->tensor.dtype == DTYPE_FLOAT32;
 }
 
-static bool match_step(struct match *match, const char *pattern, struct step *step);
+static bool match_step(struct match *match, const struct pattern *pattern, struct step *step);
 
-static bool is_call(const char *pattern)
-{
-    return pattern[strcspn(pattern, "(,|)}")] == '(';
-}
+static bool match_value(struct match *match, const struct pattern *pattern, const char *name);
 
-static bool is_slopes(const char *pattern)
+static bool match_either(struct match *match, const struct pattern *pattern, const char *name)
 {
-    return pattern[pattern[0] == '-'] == 's';
-}
-
-/* The end of the pattern that begins here. */
-static const char *pattern_end(const char *pattern)
-{
-    for (int depth = 0; *pattern; pattern++) {
-        if (depth == 0 && strchr(",|)}", *pattern))
-            break;
-        depth += *pattern == '(' || *pattern == '{';
-        depth -= *pattern == ')' || *pattern == '}';
+    const struct match before = *match;
+    for (size_t i = 0; i < pattern->part_count; i++) {
+        if (match_value(match, pattern->parts[i], name))
+            return true;
+        *match = before;
     }
-    return pattern;
+    return false;
 }
 
-static bool match_one(struct match *match, const char *pattern, const char *name)
+/* Compares a pattern with what name stands for. */
+static bool match_value(struct match *match, const struct pattern *pattern, const char *name)
 {
     struct operand *operand = importer_named(match->importer, name);
     double number;
     if (!operand)
         return false; /* an input that is left out */
-    if (is_call(pattern))
+    switch (pattern->kind) {
+    case PATTERN_EITHER:
+        return match_either(match, pattern, name);
+    case PATTERN_OPERATOR:
+    case PATTERN_ACTIVATION:
         return !operand->defined && operand->maker && match_step(match, pattern, operand->maker);
-    if (pattern[0] == 'x')
+    case PATTERN_INPUT:
         return bind_x(match, operand);
-    if (is_slopes(pattern))
-        return bind_slopes(match, operand, pattern[0] == '-');
-    return is_number(match, operand, &number) && match_number(match, pattern, number);
-}
-
-/* Compares a pattern with what name stands for. */
-static bool match_value(struct match *match, const char *pattern, const char *name)
-{
-    const struct match before = *match;
-    if (pattern[0] != '{')
-        return match_one(match, pattern, name);
-    do {
-        if (match_value(match, ++pattern, name))
-            return true;
-        *match = before;
-        pattern = pattern_end(pattern);
-    } while (*pattern == '|');
-    return false;
-}
-
-/* A pattern "name(argument, …)". */
-struct call {
-    size_t name_length;
-    const char *arguments[ARGUMENTS_MAX];
-    size_t count;
-};
-
-static struct call read_call(const char *pattern)
-{
-    struct call call = {.name_length = strcspn(pattern, "(")};
-    for (const char *at = pattern + call.name_length; *at != ')'; at = pattern_end(at))
-        call.arguments[call.count++] = at += 1 + strspn(at + 1, " ");
-    return call;
-}
-
-static bool is_name(const struct call *call, const char *pattern, const char *name)
-{
-    return strlen(name) == call->name_length && strncmp(pattern, name, call->name_length) == 0;
+    case PATTERN_SLOPES:
+        return bind_slopes(match, operand, pattern->negative);
+    default:
+        return is_number(match, operand, &number) && match_number(match, pattern, number);
+    }
 }
 
 /* The activation that a step is; false when it is none. */
@@ -172,16 +132,16 @@ static bool step_activation(struct importer *importer, const struct step *step,
             onnx_activation(importer, step->proto, activation, &ignored) == STATUS_OK);
 }
 
-static bool match_activation(struct match *match, const char *pattern, const struct call *call,
+static bool match_activation(struct match *match, const struct pattern *pattern,
                              const struct step *step)
 {
     struct activation activation;
     if (!step_activation(match->importer, step, &activation) ||
-        !is_name(call, pattern, activation_info(activation.type)->name) ||
-        !match_value(match, call->arguments[0], step->proto->input[0]))
+        activation.type != pattern->activation ||
+        !match_value(match, pattern->parts[0], step->proto->input[0]))
         return false;
-    for (size_t i = 1; i < call->count; i++)
-        if (!match_number(match, call->arguments[i], (double)activation.parameters[i - 1]))
+    for (size_t i = 1; i < pattern->part_count; i++)
+        if (!match_number(match, pattern->parts[i], (double)activation.parameters[i - 1]))
             return false;
     return true;
 }
@@ -195,43 +155,41 @@ static bool is_commutative(const char *op_type)
     return false;
 }
 
-/* The arguments in their order, or the first two of them exchanged. */
-static bool match_inputs(struct match *match, const struct call *call, bool exchanged,
+/* The inputs in their order, or the first two of them exchanged. */
+static bool match_inputs(struct match *match, const struct pattern *pattern, bool exchanged,
                          const Onnx__NodeProto *node)
 {
-    for (size_t i = 0; i < call->count; i++)
-        if (!match_value(match, call->arguments[i], node->input[exchanged ? 1 - i : i]))
+    for (size_t i = 0; i < pattern->part_count; i++)
+        if (!match_value(match, pattern->parts[i], node->input[exchanged ? 1 - i : i]))
             return false;
     return true;
 }
 
 /* A product "Mul(p, number)" as a quotient. */
-static bool match_quotient(struct match *match, const struct call *call,
+static bool match_quotient(struct match *match, const struct pattern *pattern,
                            const Onnx__NodeProto *node)
 {
     const struct operand *divisor = importer_named(match->importer, node->input[1]);
-    const char *pattern = call->arguments[1];
     double number;
-    return divisor && !is_call(pattern) && !is_slopes(pattern) && pattern[0] != 'x' &&
-           is_number(match, divisor, &number) && match_number(match, pattern, 1 / number) &&
-           match_value(match, call->arguments[0], node->input[0]);
+    return divisor && is_number(match, divisor, &number) &&
+           match_number(match, pattern->parts[1], 1 / number) &&
+           match_value(match, pattern->parts[0], node->input[0]);
 }
 
-static bool match_operator(struct match *match, const char *pattern, const struct call *call,
-                           const struct step *step)
+static bool match_operator(struct match *match, const struct pattern *pattern,
+                           const Onnx__NodeProto *node)
 {
-    const Onnx__NodeProto *node = step->proto;
+    if (node->n_input != pattern->part_count)
+        return false;
+    if (onnx_is_op(node, "Div") && strcmp(pattern->op_type, "Mul") == 0)
+        return match_quotient(match, pattern, node);
+    if (!onnx_is_op(node, pattern->op_type))
+        return false;
     const struct match before = *match;
-    if (step->fused || !onnx_is_standard(node) || node->n_input != call->count)
-        return false;
-    if (strcmp(node->op_type, "Div") == 0 && is_name(call, pattern, "Mul"))
-        return match_quotient(match, call, node);
-    if (!is_name(call, pattern, node->op_type))
-        return false;
-    if (match_inputs(match, call, false, node))
+    if (match_inputs(match, pattern, false, node))
         return true;
     *match = before;
-    return is_commutative(node->op_type) && match_inputs(match, call, true, node);
+    return is_commutative(node->op_type) && match_inputs(match, pattern, true, node);
 }
 
 static bool add_part(struct match *match, struct step *step)
@@ -245,16 +203,21 @@ static bool add_part(struct match *match, struct step *step)
     return true;
 }
 
-static bool match_step(struct match *match, const char *pattern, struct step *step)
+static bool match_step(struct match *match, const struct pattern *pattern, struct step *step)
 {
     if (!step->proto || !onnx_is_standard(step->proto) || !add_part(match, step))
         return false;
-    const struct call call = read_call(pattern);
-    return pattern[0] >= 'a' ? match_activation(match, pattern, &call, step)
-                             : match_operator(match, pattern, &call, step);
+    if (pattern->kind == PATTERN_ACTIVATION)
+        return match_activation(match, pattern, step);
+    return !step->fused && match_operator(match, pattern, step->proto);
 }
 
 /* Replacing */
+
+static enum status no_memory(struct error *error)
+{
+    return error_set(error, STATUS_OUT_OF_MEMORY, "no memory left for the nodes");
+}
 
 /* How often the parts read a value. */
 static size_t reads(const struct match *match, const struct operand *operand)
@@ -367,35 +330,55 @@ static bool replace(const struct match *match, const struct activation *activati
     return true;
 }
 
-/* Makes a fused step of step and nodes before it; false when they are as none of the rules says. */
-static bool fuse_step(struct importer *importer, const struct step *step, struct error *error)
+/* A row of onnx_fuse.def. */
+struct rule {
+    const char *activation, *text;
+    const struct pattern *pattern;
+};
+
+/* Makes a fused step of step and nodes before it; false when they are not as the rule says. */
+static bool apply_rule(struct importer *importer, const struct rule *rule, const struct step *step,
+                       struct error *error)
 {
-    static const struct {
-        const char *activation, *pattern;
-    } rules[] = {
-#define FUSE(activation, pattern) {activation, pattern},
-#include "onnx_fuse.def"
-#undef FUSE
-    };
-    for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {
-        struct match match = {.importer = importer};
-        struct activation activation;
-        if (!match_value(&match, rules[i].pattern, step->proto->output[0]) || !is_closed(&match) ||
-            !make_activation(&match, rules[i].activation, &activation))
-            continue;
-        if (!replace(&match, &activation))
-            error_set(error, STATUS_OUT_OF_MEMORY, "no memory left for the nodes");
-        return error->status == STATUS_OK;
-    }
-    return false;
+    struct match match = {.importer = importer};
+    struct activation activation;
+    if (!match_value(&match, rule->pattern, step->proto->output[0]) || !is_closed(&match) ||
+        !make_activation(&match, rule->activation, &activation))
+        return false;
+    if (!replace(&match, &activation))
+        no_memory(error);
+    return error->status == STATUS_OK;
+}
+
+/* The first rule that fits; what it makes of the step may be part of a larger one that ends there
+ * as well. */
+static bool fuse_step(struct importer *importer, const struct rule *rules, size_t count,
+                      const struct step *step, struct error *error)
+{
+    bool fused = false;
+    for (size_t i = 0; i < count && !fused && error->status == STATUS_OK; i++)
+        fused = apply_rule(importer, &rules[i], step, error);
+    return fused;
 }
 
 enum status onnx_fuse(struct importer *importer, struct error *error)
 {
+    struct rule rules[] = {
+#define FUSE(activation, pattern) {activation, pattern, NULL},
+#include "onnx_fuse.def"
+#undef FUSE
+    };
+    const size_t count = sizeof rules / sizeof rules[0];
+    for (size_t i = 0; i < count; i++) {
+        rules[i].pattern = pattern_read(importer->scratch, rules[i].text);
+        if (!rules[i].pattern)
+            return no_memory(error);
+    }
     for (size_t i = 0; i < importer->proto->n_node; i++) {
         const struct step *step = &importer->steps[i];
-        while (step->proto && step->proto->n_output == 1 && fuse_step(importer, step, error))
-            continue; /* what it is now may be part of a larger one that ends here as well */
+        while (step->proto && step->proto->n_output == 1 &&
+               fuse_step(importer, rules, count, step, error))
+            continue;
     }
     return error->status;
 }
