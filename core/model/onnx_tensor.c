@@ -311,7 +311,11 @@ static enum status read_tensor(struct importer *importer, const Onnx__TensorProt
     if (read_dims(proto, tensor, &count, error) != STATUS_OK ||
         find_data(importer, proto, &stored, &bytes, error) != STATUS_OK)
         return error->status;
-    if (bytes / stored.stride != count || bytes % stored.stride != 0)
+    if (bytes % stored.stride != 0)
+        return error_set(error, STATUS_INVALID,
+                         "its shape needs %zu numbers of %zu bytes, the file holds %zu bytes",
+                         count, stored.stride, bytes);
+    if (bytes / stored.stride != count)
         return error_set(error, STATUS_INVALID, "its shape needs %zu numbers, the file holds %zu",
                          count, bytes / stored.stride);
     tensor->dtype = stored.format->dtype;
