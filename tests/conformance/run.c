@@ -198,7 +198,7 @@ static bool run_set(const struct model *model, const struct kernels *kernels, co
     return !why[0];
 }
 
-/* Whether the case passes; why says why not. taken: whether relud serves all the model's outputs. */
+/* Whether the case passes; why says why not. taken: whether relud serves all of its outputs. */
 static bool run_case(const char *path, bool *taken, char *why)
 {
     char model_path[PATH_BYTES + 32], set[PATH_BYTES + 32];
