@@ -57,43 +57,49 @@ static size_t axis_pixel(const struct window *window, size_t axis, size_t place,
     return at % step ? SIZE_MAX : at / step;
 }
 
-/* The input pixel under tap of the window at place, or -1 where there is none. */
-static ptrdiff_t tap_pixel(const struct window *window, const size_t place[GRAPH_SPATIAL_MAX],
-                           size_t tap)
-{
-    size_t offset[GRAPH_SPATIAL_MAX] = {tap / window->kernel[2] / window->kernel[1],
-                                        tap / window->kernel[2] % window->kernel[1],
-                                        tap % window->kernel[2]};
-    size_t pixel = 0;
-    for (size_t axis = 0; axis < GRAPH_SPATIAL_MAX; axis++) {
-        size_t at = axis_pixel(window, axis, place[axis], offset[axis]);
-        if (at >= window->in[axis])
-            return -1;
-        pixel = pixel * window->in[axis] + at;
-    }
-    return (ptrdiff_t)pixel;
-}
+/* An index that no image has. */
+#define NO_PIXEL UINT32_MAX
 
 static size_t tap_count(const struct window *window)
 {
     return window->kernel[0] * window->kernel[1] * window->kernel[2];
 }
 
+/* Lists the input pixel under each tap of the window at an output pixel; NO_PIXEL in the padding.
+ */
+static void list_pixels(const struct window *window, size_t pixel, uint32_t *to)
+{
+    const size_t *kernel = window->kernel, *in = window->in;
+    size_t place[GRAPH_SPATIAL_MAX];
+    pixel_place(window, pixel, place);
+    for (size_t d = 0; d < kernel[0]; d++) {
+        const size_t z = axis_pixel(window, 0, place[0], d);
+        for (size_t h = 0; h < kernel[1]; h++) {
+            const size_t y = axis_pixel(window, 1, place[1], h);
+            const bool inside = z < in[0] && y < in[1];
+            const size_t line = inside ? (z * in[1] + y) * in[2] : 0;
+            for (size_t w = 0; w < kernel[2]; w++) {
+                const size_t x = axis_pixel(window, 2, place[2], w);
+                *to++ = inside && x < in[2] ? (uint32_t)(line + x) : NO_PIXEL;
+            }
+        }
+    }
+}
+
 static void gather(const struct op_run *run, const struct pixels *pixels, size_t group, float *to)
 {
     const struct window *window = &run->node->window;
     const struct value *x = run->inputs[0].value;
-    const size_t channels = x->channels / run->node->groups;
+    const size_t channels = x->channels / run->node->groups, taps = tap_count(window);
     const float *row = run->inputs[0].data + pixels->row * run->inputs[0].row + group * channels;
     for (size_t i = 0; i < pixels->count; i++) {
-        size_t place[GRAPH_SPATIAL_MAX];
-        pixel_place(window, pixels->first + i, place);
-        for (size_t tap = 0; tap < tap_count(window); tap++, to += channels) {
-            ptrdiff_t pixel = tap_pixel(window, place, tap);
-            if (pixel < 0)
+        list_pixels(window, pixels->first + i, run->index);
+        for (size_t tap = 0; tap < taps; tap++, to += channels) {
+            const uint32_t pixel = run->index[tap];
+            if (pixel == NO_PIXEL)
                 memset(to, 0, channels * sizeof *to);
             else
-                memcpy(to, row + (size_t)pixel * x->stride, channels * sizeof *to);
+                memcpy(to, row + pixel * x->stride, channels * sizeof *to);
         }
     }
 }
@@ -175,20 +181,19 @@ size_t op_tiles_depthwise(const struct graph *graph, const struct node *node, si
     return rows * pixel_blocks(&graph->values[node->output], OP_TILE_ROWS);
 }
 
-/* Lists the input pixels under the window at an output pixel, and the tap of each; returns how
- * many. */
+/* The input pixels under the window at an output pixel, and the tap of each; returns how many. */
 static size_t list_taps(const struct op_run *run, const struct pixels *pixels, size_t i,
-                        const float **from, size_t *taps)
+                        const float **from, uint32_t *taps)
 {
     const struct window *window = &run->node->window;
     const float *row = run->inputs[0].data + pixels->row * run->inputs[0].row;
-    size_t place[GRAPH_SPATIAL_MAX], count = 0;
-    pixel_place(window, pixels->first + i, place);
-    for (size_t tap = 0; tap < tap_count(window); tap++) {
-        ptrdiff_t pixel = tap_pixel(window, place, tap);
-        if (pixel < 0)
+    const size_t stride = run->inputs[0].value->stride;
+    size_t count = 0;
+    list_pixels(window, pixels->first + i, taps);
+    for (uint32_t tap = 0; tap < tap_count(window); tap++) {
+        if (taps[tap] == NO_PIXEL)
             continue;
-        from[count] = row + (size_t)pixel * run->inputs[0].value->stride;
+        from[count] = row + taps[tap] * stride;
         taps[count++] = tap;
     }
     return count;
@@ -202,11 +207,10 @@ void op_run_depthwise(struct op_run *run, size_t tile)
     float *y = pixels_output(run, &pixels);
     const float **from = (const float **)(void *)run->scratch;
     const float **weights = from + taps;
-    size_t *at = (size_t *)(void *)run->index;
     for (size_t i = 0; i < pixels.count; i++, y += stride) {
-        size_t count = list_taps(run, &pixels, i, from, at);
+        size_t count = list_taps(run, &pixels, i, from, run->index);
         for (size_t t = 0; t < count; t++)
-            weights[t] = node->panels + at[t] * stride;
+            weights[t] = node->panels + run->index[t] * stride;
         run->kernels->depthwise(stride, count, from, weights, node->bias, y);
     }
     finish_pixels(run, &pixels);
@@ -228,7 +232,7 @@ void op_run_max_pool(struct op_run *run, size_t tile)
     float *y = pixels_output(run, &pixels);
     const float **from = (const float **)(void *)run->scratch;
     for (size_t i = 0; i < pixels.count; i++, y += run->output->stride) {
-        size_t count = list_taps(run, &pixels, i, from, (size_t *)(void *)run->index);
+        size_t count = list_taps(run, &pixels, i, from, run->index);
         run->kernels->max(run->output->stride, count, from, y);
     }
 }
@@ -254,7 +258,7 @@ void op_run_average_pool(struct op_run *run, size_t tile)
     float *y = pixels_output(run, &pixels);
     const float **from = (const float **)(void *)run->scratch;
     for (size_t i = 0; i < pixels.count; i++, y += run->output->stride) {
-        size_t count = list_taps(run, &pixels, i, from, (size_t *)(void *)run->index);
+        size_t count = list_taps(run, &pixels, i, from, run->index);
         size_t divisor = window->count_pad ? padded_taps(window, pixels.first + i) : count;
         run->kernels->average(run->output->stride, count, from, (float)divisor, y);
     }
