@@ -240,7 +240,7 @@ static bool has_weights(const struct node *node)
 size_t node_macs(const struct graph *graph, const struct node *node)
 {
     const struct value *output = &graph->values[node->output];
-    return output->features * (has_weights(node) ? node->k : 1);
+    return output->features * (has_weights(node) || node->op == OP_matmul ? node->k : 1);
 }
 
 size_t node_flops(const struct graph *graph, const struct node *node)
@@ -249,7 +249,7 @@ size_t node_flops(const struct graph *graph, const struct node *node)
     const size_t *in = node->window.in;
     if (node->window.transposed)
         return 2 * node->k * node->n * in[0] * in[1] * in[2];
-    if (has_weights(node))
+    if (has_weights(node) || node->op == OP_matmul)
         return 2 * node->k * made;
     if (node->op == OP_max_pool || node->op == OP_average_pool)
         return node->k * made;

@@ -79,7 +79,8 @@ struct node {
                          activation */
     size_t input_count;
     uint32_t output;
-    size_t k, n; /* numbers read for each output of a group, channels made */
+    size_t k, n; /* numbers read for each output of a group, channels made; the inputs of a matmul
+                    node are [..., m, k] and [..., k, n] in plain layout */
     struct activation activation;
     const float *panels; /* dense, conv: packed weights [k, n / groups] of each group, all finite */
     const float *bias;   /* dense, conv: panel_padded(n / groups) floats of each group */

@@ -24,6 +24,8 @@ size_t op_scratch(const struct graph *graph, const struct node *node)
     switch (node->op) {
     case OP_dense:
         return node->k + PANEL_UNIT;
+    case OP_matmul:
+        return node->k * panel_width(node->n, 0);
     case OP_conv:
         return conv_tile_pixels(node) * (node->k + panel_padded(node->n / node->groups));
     case OP_depthwise:

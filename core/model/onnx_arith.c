@@ -8,8 +8,7 @@
 
 /* Broadcasting */
 
-/* Axes of input i in the file, the batch included. */
-static size_t file_rank(struct importer *importer, const Onnx__NodeProto *proto, size_t i)
+size_t arith_file_rank(struct importer *importer, const Onnx__NodeProto *proto, size_t i)
 {
     const struct operand *operand = importer_operand(importer, proto, i);
     if (!operand)
@@ -46,7 +45,7 @@ enum status arith_operand(struct importer *importer, const Onnx__NodeProto *prot
     const struct operand *operand = importer_operand(importer, proto, i);
     if (!operand)
         return error_set(error, STATUS_INVALID, "input %zu is missing", i);
-    const size_t own = file_rank(importer, proto, i), hidden = importer_hidden(importer);
+    const size_t own = arith_file_rank(importer, proto, i), hidden = importer_hidden(importer);
     if (!operand->is_constant) {
         *value = operand->value;
         if (own == rank || importer->whole)
@@ -74,7 +73,7 @@ size_t arith_rank(struct importer *importer, const Onnx__NodeProto *proto)
 {
     size_t rank = 0;
     for (size_t i = 0; i < proto->n_input; i++) {
-        size_t own = file_rank(importer, proto, i);
+        size_t own = arith_file_rank(importer, proto, i);
         const struct operand *operand = importer_operand(importer, proto, i);
         bool counts = importer->whole || (operand && !operand->is_constant);
         rank = counts && own > rank ? own : rank;
@@ -90,8 +89,8 @@ static char *shape_text(char text[DIMS_TEXT_BYTES], const struct shape *shape)
     return dims_text(text, dims, shape->rank);
 }
 
-static enum status broadcast(const struct shape *a, const struct shape *b, struct shape *shape,
-                             struct error *error)
+enum status arith_broadcast(const struct shape *a, const struct shape *b, struct shape *shape,
+                            struct error *error)
 {
     const struct shape *longer = a->rank >= b->rank ? a : b, *other = longer == a ? b : a;
     const size_t lead = longer->rank - other->rank;
@@ -122,7 +121,7 @@ enum status arith_make(struct importer *importer, const char *name, int detail, 
     const struct graph *graph = &importer->model->graph;
     const struct value *a = &graph->values[ab[0]], *b = &graph->values[ab[1]];
     struct shape shape;
-    if (broadcast(&a->shape, &b->shape, &shape, error) != STATUS_OK)
+    if (arith_broadcast(&a->shape, &b->shape, &shape, error) != STATUS_OK)
         return error->status;
     enum layout layout = has_shape(a, &shape) ? a->layout : LAYOUT_PLAIN;
     if (layout == LAYOUT_PLAIN && has_shape(b, &shape))

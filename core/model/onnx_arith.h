@@ -4,6 +4,9 @@
 
 #include "onnx_import.h"
 
+/* Axes of input i in the file, the batch included; 0 when there is none. */
+size_t arith_file_rank(struct importer *importer, const Onnx__NodeProto *proto, size_t i);
+
 /* The most axes an input of node has in the file. */
 size_t arith_rank(struct importer *importer, const Onnx__NodeProto *proto);
 
@@ -11,6 +14,10 @@ size_t arith_rank(struct importer *importer, const Onnx__NodeProto *proto);
  * axis for the batch, which must be 1. */
 enum status arith_operand(struct importer *importer, const Onnx__NodeProto *proto, size_t i,
                           size_t rank, uint32_t *value, struct error *error);
+
+/* The shape that two have together: aligned at the last dimension, repeated where they are 1. */
+enum status arith_broadcast(const struct shape *a, const struct shape *b, struct shape *shape,
+                            struct error *error);
 
 /* Adds a node that computes ab[0] and ab[1] by the row of arithmetic.def that detail names. */
 enum status arith_make(struct importer *importer, const char *name, int detail, const uint32_t *ab,

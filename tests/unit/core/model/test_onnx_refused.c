@@ -321,7 +321,7 @@ static const struct refusal refusals[] = {
     {BREAK(residual_add),
      "node 3|the shapes do not fit: rows of [2] and of [3], 2 and 3 along one axis"},
     {BREAK(add_to_an_input), "node 3 \"\" (Add)|rows of [4] and of [2]"},
-    {BREAK(weight_from_a_value), "node 2|the second input must be a constant"},
+    {BREAK(weight_from_a_value), "node 2|the batch of \"z1\" would be multiplied"},
     {BREAK(constant_input),
      "node 2|the shapes do not fit: weight \"fc2.weight\" [3, 2] takes 3 numbers, the input has 4"},
     {BREAK(cast_to_double), "node 1|expected a cast to float32 (1) or bool (9), found ONNX data "
