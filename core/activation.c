@@ -5,7 +5,7 @@
 #include <string.h>
 
 static const struct activation_info infos[ACTIVATION_COUNT] = {
-#define ACTIVATION(name, onnx_op, trait, first, first_default, second, second_default) \
+#define ACTIVATION(name, onnx_op, trait, first, first_default, second, second_default, ulps) \
     {#name, onnx_op, trait, {{first, first_default}, {second, second_default}}},
 #include "activation.def"
 #undef ACTIVATION

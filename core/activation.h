@@ -1,8 +1,9 @@
 /* activation: the family of activation functions, one row each in activation.def.
  *
  * z is the pre-activation, h = f(z) the output. Formulas follow the ONNX operator specification,
- * then PyTorch. NaN in gives NaN out, but for thresholded_relu, where ONNX says 0. A unit is active
- * in an observation when z is above the function's threshold, which is 0 for most. */
+ * then PyTorch. NaN in gives NaN out, but for thresholded_relu, where ONNX says 0;
+ * so does -inf where the formula multiplies it by 0 (gelu, silu, mish, hard_swish). A unit is
+ * active in an observation when z is above the function's threshold, which is 0 for most. */
 #ifndef RELUD_ACTIVATION_H
 #define RELUD_ACTIVATION_H
 
@@ -13,7 +14,7 @@
 #include "text.h"
 
 enum activation_type {
-#define ACTIVATION(name, onnx_op, trait, first, first_default, second, second_default) \
+#define ACTIVATION(name, onnx_op, trait, first, first_default, second, second_default, ulps) \
     ACTIVATION_##name,
 #include "activation.def"
 #undef ACTIVATION
@@ -74,9 +75,9 @@ void activation_constants(const struct activation *activation, float constants[2
 /* Whether unit passes a gradient while inactive: silent rather than dead when it never fires. */
 bool activation_leaks(const struct activation *activation, size_t unit);
 
-/* The definition in double precision: f(z), f'(z) (at a kink the slope from below, as PyTorch takes
- * it) and whether z is active. For softmax, which is no function of one z, value and derivative are
- * those of identity. */
+/* The definition in double precision: f(z), f'(z) of a finite z (at a kink the slope from below, at
+ * the upper of two that from above, as PyTorch's relu and clip have it) and whether z is active.
+ * For softmax, which is no function of one z, value and derivative are those of identity. */
 double activation_value(const struct activation *activation, size_t unit, double z);
 double activation_derivative(const struct activation *activation, size_t unit, double z);
 bool activation_active(const struct activation *activation, double z);

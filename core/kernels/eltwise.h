@@ -99,8 +99,8 @@ VEC_INLINE vf vf_softplus(vf x)
     return vm_select(vf_greater(zero, x), tail, x + tail);
 }
 
-/* erf(x) for 0 <= x <= 1. */
-VEC_INLINE vf vf_erf_small(vf x)
+/* erf(x) / x for |x| <= 1. */
+VEC_INLINE vf vf_erf_quotient(vf x)
 {
     const vf x2 = x * x;
     vf p = vf_set1(0x1.496a5cp-14f);
@@ -109,41 +109,40 @@ VEC_INLINE vf vf_erf_small(vf x)
     p = vf_fma(p, x2, vf_set1(-0x1.b7f90ep-6f));
     p = vf_fma(p, x2, vf_set1(0x1.ce2cf8p-4f));
     p = vf_fma(p, x2, vf_set1(-0x1.81273ep-2f));
-    p = vf_fma(p, x2, vf_set1(0x1.20dd74p+0f));
-    return x * p;
+    return vf_fma(p, x2, vf_set1(0x1.20dd74p+0f));
 }
 
-/* erfc(x) for x >= 1 (0 from 10.2 on): e^(-x^2) times a polynomial in 1 / (1 + 0.4 x). The square
- * is split, because e^ of it would multiply its rounding error by up to 100. */
+/* erfc(x) for x >= 0.75 (0 from 10.2 on): e^(-x^2) times a polynomial in 1 / (1 + x / 2). The
+ * square is split, because e^ of it would multiply its rounding error by up to 100. */
 VEC_INLINE vf vf_erfc_large(vf x)
 {
     x = vf_clamp(x, 0.0f, 10.2f);
-    const vf t = vf_set1(1.0f) / vf_fma(x, vf_set1(0.4f), vf_set1(1.0f));
+    const vf t = vf_set1(1.0f) / vf_fma(x, vf_set1(0.5f), vf_set1(1.0f));
     const vf square = x * x;
     const vf rest = vf_fma(x, x, vf_set1(0.0f) - square);
-    vf p = vf_set1(0x1.3174f4p-6f);
-    p = vf_fma(p, t, vf_set1(-0x1.7befccp-3f));
-    p = vf_fma(p, t, vf_set1(0x1.698378p-2f));
-    p = vf_fma(p, t, vf_set1(-0x1.670d7ap-4f));
-    p = vf_fma(p, t, vf_set1(0x1.0e517cp-2f));
-    p = vf_fma(p, t, vf_set1(0x1.74cb74p-3f));
-    p = vf_fma(p, t, vf_set1(0x1.d7167cp-3f));
-    p = vf_fma(p, t, vf_set1(0x1.cd55ccp-3f));
-    p = vf_fma(p, t, vf_set1(0x1.1cdfe8p-16f));
+    vf p = vf_set1(0x1.057566p-4f);
+    p = vf_fma(p, t, vf_set1(-0x1.0c1d72p-3f));
+    p = vf_fma(p, t, vf_set1(-0x1.87fb9cp-5f));
+    p = vf_fma(p, t, vf_set1(0x1.470f74p-3f));
+    p = vf_fma(p, t, vf_set1(0x1.1185dap-3f));
+    p = vf_fma(p, t, vf_set1(0x1.0a045ep-2f));
+    p = vf_fma(p, t, vf_set1(0x1.1e9052p-2f));
+    p = vf_fma(p, t, vf_set1(0x1.211496p-2f));
+    p = vf_fma(p, t, vf_set1(-0x1.13fa4ep-17f));
     const vf e = vf_exp(vf_set1(0.0f) - square);
     return vf_fma(vf_set1(0.0f) - rest, e, e) * p;
 }
 
-/* The standard normal distribution at z, from the nearer tail. */
+/* The standard normal distribution at z, (1 + erf(z / sqrt 2)) / 2, beyond the middle from the
+ * nearer tail. */
 VEC_INLINE vf vf_normal_cdf(vf z)
 {
     const vf half = vf_set1(0.5f), one = vf_set1(1.0f);
-    const vf x = vf_abs(z) * vf_set1(0x1.6a09e6p-1f);
-    const vm negative = vf_greater(vf_set1(0.0f), z);
-    const vf small = half * vf_erf_small(x);
-    const vf tail = half * vf_erfc_large(x);
-    const vf near = vm_select(negative, half - small, half + small);
-    return vm_select(vf_greater(x, one), vm_select(negative, tail, one - tail), near);
+    const vf x = z * vf_set1(0x1.6a09e6p-1f), size = vf_abs(x);
+    const vf near = vf_fma(half * x, vf_erf_quotient(x), half);
+    const vf tail = half * vf_erfc_large(size);
+    const vf far = vm_select(vf_greater(vf_set1(0.0f), z), tail, one - tail);
+    return vm_select(vf_greater(size, vf_set1(0.75f)), far, near);
 }
 
 /* z tanh(log(1 + e^z)) as a quotient in e^-|z|, which needs no logarithm. */
@@ -155,6 +154,13 @@ VEC_INLINE vf vf_mish(vf z)
     const vf above = vm_select(negative, vf_fma(e, e, two * e), vf_fma(two, e, vf_set1(1.0f)));
     const vf below = above + vm_select(negative, two, two * e * e);
     return z * (above / below);
+}
+
+/* a (e^(z / a) - 1), which is z where z / a would be next to nothing, or underflow. */
+VEC_INLINE vf vf_celu(vf a, vf z)
+{
+    const vf x = z / a;
+    return vm_select(vf_greater(vf_set1(0x1p-26f), vf_abs(x)), z, a * vf_expm1(x));
 }
 
 /* min(max(z, low), high) as ONNX nests them: NaN stays, and high wins where the bounds cross. */
@@ -184,7 +190,7 @@ VEC_INLINE vf activation_vector(const enum activation_type type, vf a, vf b, vf 
     case ACTIVATION_selu:
         return b * vm_select(vf_greater(zero, z), a * vf_expm1(z), z);
     case ACTIVATION_celu:
-        return vm_select(vf_greater(zero, z), a * vf_expm1(z / a), z);
+        return vm_select(vf_greater(zero, z), vf_celu(a, z), z);
     case ACTIVATION_thresholded_relu:
         return vm_select(vf_greater(z, a), z, zero);
     case ACTIVATION_shifted_relu:

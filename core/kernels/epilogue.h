@@ -151,9 +151,9 @@ VEC_INLINE void activate_shift(struct activate_tile *tile, size_t units)
 static void activate_as(enum activation_type type, const struct activate_tile *tile)
 {
     switch (type) {
-#define ACTIVATION(name, onnx_op, trait, first, first_default, second, second_default) \
-    case ACTIVATION_##name:                                                            \
-        activate_level(ACTIVATION_##name, tile);                                       \
+#define ACTIVATION(name, onnx_op, trait, first, first_default, second, second_default, ulps) \
+    case ACTIVATION_##name:                                                                  \
+        activate_level(ACTIVATION_##name, tile);                                             \
         break;
 #include "activation.def"
 #undef ACTIVATION

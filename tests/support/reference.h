@@ -27,9 +27,8 @@ float reference_chain(bool fused, size_t k, const float *x, const float *weights
 /* Whether those kernels fuse the multiply and the add: all but x86's "baseline". */
 bool reference_fused(const struct kernels *kernels);
 
-/* |found - expected| in units in the last place of a float32 as large as expected; infinite when
- * only one is NaN or infinities differ. */
-double reference_ulps(float found, double expected);
+/* The unit in the last place of a float32 as large as x, denormals' for zero. */
+double reference_ulp(double x);
 
 /* Whether count numbers are the same bit for bit; a NaN is the same as any other, because which of
  * two NaNs survives an operation is the compiler's choice of operand order. */

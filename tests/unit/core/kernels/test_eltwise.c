@@ -1,40 +1,16 @@
-/* activate: values against activation_value() in double precision, bits, and the tally against a
- * plain recount. The bounds in ulp are the worst of every seventh float32 there is, measured on
- * all instruction sets, rounded up. Loops call an assertion only on failure. */
+/* activate: bits and the tally against a plain recount, for every function. Loops call an assertion
+ * only on failure. */
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "functions.h"
 #include "guarded.h"
 #include "isas.h"
+#include "nets.h"
 #include "randoms.h"
 #include "reference.h"
-
-/* The functions that are counted, with parameters that show, and how exact they are. */
-static const struct {
-    const char *text;
-    double ulps;
-} functions[] = {
-    {"relu", 0},
-    {"leaky_relu(alpha=0.3)", 0.5},
-    {"leaky_relu(alpha=-2)", 0},
-    {"prelu(slope=0.7)", 0.5},
-    {"elu", 0.9},
-    {"elu(alpha=0.37)", 1.8},
-    {"sigmoid", 2.4},
-    {"tanh", 2.5},
-};
-
-enum { FUNCTION_COUNT = sizeof functions / sizeof functions[0] };
-
-static struct activation parse(const char *text)
-{
-    struct activation activation;
-    struct error error;
-    cr_assert(activation_parse(&activation, text, &error) == STATUS_OK, "%s", error.message);
-    return activation;
-}
 
 typedef void check_function(const struct kernels *kernels, size_t function);
 
@@ -45,82 +21,6 @@ static void for_each_function(check_function *check)
     for (size_t i = 0; i < count; i++)
         for (size_t function = 0; function < FUNCTION_COUNT; function++)
             check(list[i], function);
-}
-
-/* Points everywhere: every exponent, near zero, where exp changes its power of two, the tails. */
-enum { POINT_COUNT = 1 << 17 };
-
-static float point(size_t i)
-{
-    static const float special[] = {0.0f,
-                                    -0.0f,
-                                    NAN,
-                                    -NAN,
-                                    INFINITY,
-                                    -INFINITY,
-                                    0x1p-149f,
-                                    -0x1p-149f,
-                                    -0x1p-126f,
-                                    0x1.fffffep127f,
-                                    -0x1.fffffep127f};
-    if (i < sizeof special / sizeof special[0])
-        return special[i];
-    const float unit = (float)((double)i / POINT_COUNT);
-    switch (i % 4) {
-    case 0:
-        return float_of_bits((uint32_t)(i * 32771u));
-    case 1:
-        return (unit - 0.5f) * 1.5f;
-    case 2:
-        return (unit - 0.5f) * 40.0f;
-    default:
-        return (unit - 0.5f) * 220.0f;
-    }
-}
-
-static float *all_points(void)
-{
-    float *points = malloc(POINT_COUNT * sizeof *points);
-    for (size_t i = 0; i < POINT_COUNT; i++)
-        points[i] = point(i);
-    return points;
-}
-
-static void check_values(const struct kernels *kernels, size_t function)
-{
-    const struct activation activation = parse(functions[function].text);
-    float *y = all_points();
-    kernels->activate(&activation, 0, 1, POINT_COUNT, y, POINT_COUNT, NULL, 0, NULL);
-    for (size_t i = 0; i < POINT_COUNT; i++) {
-        const double expected = activation_value(&activation, 0, (double)point(i));
-        if (!(reference_ulps(y[i], expected) <= functions[function].ulps))
-            cr_assert_fail("%s: %s(%a) is %a, expected %a: %g ulp", kernels->name,
-                           functions[function].text, (double)point(i), (double)y[i], expected,
-                           reference_ulps(y[i], expected));
-    }
-    free(y);
-}
-
-Test(eltwise, values_agree_with_double)
-{
-    for_each_function(check_values);
-}
-
-/* NaN in, NaN out; infinities arrive where the function's limits are. */
-static void check_limits(const struct kernels *kernels, size_t function)
-{
-    const struct activation activation = parse(functions[function].text);
-    float y[16] = {NAN, -NAN, INFINITY, -INFINITY};
-    kernels->activate(&activation, 0, 1, 16, y, 16, NULL, 0, NULL);
-    cr_assert(isnan(y[0]) && isnan(y[1]), "%s: %s of NaN", kernels->name, functions[function].text);
-    cr_assert((double)y[2] == activation_value(&activation, 0, INFINITY));
-    cr_assert((double)y[3] == activation_value(&activation, 0, -INFINITY), "%s: %s of -inf is %g",
-              kernels->name, functions[function].text, (double)y[3]);
-}
-
-Test(eltwise, nan_stays_and_infinities_are_the_limits)
-{
-    for_each_function(check_limits);
 }
 
 /* One panel of a layer: rows x width numbers in guarded buffers, bitmap and tally beside them. */
@@ -145,6 +45,7 @@ static void panel_open(struct panel_case *c, struct randoms *random, enum level 
     c->z = guarded_alloc(&c->memory, count, sizeof(float));
     c->y = guarded_alloc(&c->memory, count, sizeof(float));
     c->bits = guarded_alloc(&c->memory, c->rows * c->bits_stride, 1);
+    c->tally.units = units;
     c->tally.nonfinite = &c->nonfinite;
     c->tally.active = guarded_alloc(&c->memory, units, sizeof(uint32_t));
     memset(c->tally.active, 0, units * sizeof(uint32_t));
@@ -226,7 +127,7 @@ static bool tally_agrees(const struct tally *tally, size_t unit, const struct re
 static void check_tally(const struct kernels *kernels, size_t function, enum level level,
                         enum random_kind kind)
 {
-    const struct activation activation = parse(functions[function].text);
+    const struct activation activation = net_parse(functions[function]);
     struct randoms random = {9 + function};
     struct panel_case c;
     struct recount expected[80] = {{0}};
@@ -236,19 +137,18 @@ static void check_tally(const struct kernels *kernels, size_t function, enum lev
         expected[i].max = -INFINITY;
     for (size_t call = 0; call < 5; call++) {
         panel_run(&c, kernels, &activation, &random, call % 2 ? kind : RANDOM_PLAIN);
-        cr_assert(bits_agree(&c, &activation), "%s: %s: bits", kernels->name,
-                  functions[function].text);
+        cr_assert(bits_agree(&c, &activation), "%s: %s: bits", kernels->name, functions[function]);
         for (size_t column = 0; column < c.width; column++)
             recount(&c, &activation, column, &expected[column]);
     }
     for (size_t column = 0; column < c.width; column++) {
         nonfinite += expected[column].nonfinite;
         if (!tally_agrees(&c.tally, c.first + column, &expected[column]))
-            cr_assert_fail("%s: %s at level %d: unit %zu", kernels->name, functions[function].text,
+            cr_assert_fail("%s: %s at level %d: unit %zu", kernels->name, functions[function],
                            (int)level, column);
     }
     cr_assert(c.nonfinite == nonfinite, "%s: %s: %zu not finite, expected %zu", kernels->name,
-              functions[function].text, (size_t)c.nonfinite, (size_t)nonfinite);
+              functions[function], (size_t)c.nonfinite, (size_t)nonfinite);
     guarded_free(&c.memory);
 }
 
@@ -269,19 +169,19 @@ Test(eltwise, bits_and_tally_are_a_plain_recount)
 /* Without bitmap, or tally, or both the values are the same. */
 static void check_counting_changes_nothing(const struct kernels *kernels, size_t function)
 {
-    const struct activation activation = parse(functions[function].text);
+    const struct activation activation = net_parse(functions[function]);
     struct randoms random = {77};
     for (enum level level = LEVEL_COUNTS; level <= LEVEL_MAGNITUDE; level++) {
         struct panel_case c;
         panel_open(&c, &random, level);
         panel_run(&c, kernels, &activation, &random, RANDOM_WILD);
-        const size_t bytes = c.rows * c.width * sizeof(float);
-        float *again = malloc(bytes);
-        memcpy(again, c.z, bytes);
+        const size_t count = c.rows * c.width;
+        float *again = malloc(count * sizeof *again);
+        memcpy(again, c.z, count * sizeof *again);
         kernels->activate(&activation, c.first, c.rows, c.width, again, c.width, NULL, 0, &c.tally);
         kernels->activate(&activation, c.first, c.rows, c.width, c.z, c.width, NULL, 0, NULL);
-        cr_assert(memcmp(c.y, c.z, bytes) == 0 && memcmp(c.y, again, bytes) == 0, "%s: %s",
-                  kernels->name, functions[function].text);
+        cr_assert(reference_same(c.y, c.z, count) && reference_same(c.y, again, count), "%s: %s",
+                  kernels->name, functions[function]);
         free(again);
         guarded_free(&c.memory);
     }
@@ -319,7 +219,7 @@ Test(eltwise, prelu_has_a_slope_per_unit)
 static void check_rows_only(const struct kernels *kernels, size_t function)
 {
     enum { ROWS = 3, WIDTH = 16, STRIDE = 40 };
-    const struct activation activation = parse(functions[function].text);
+    const struct activation activation = net_parse(functions[function]);
     float y[ROWS * STRIDE];
     uint8_t bits[ROWS * 8];
     for (size_t i = 0; i < ROWS * STRIDE; i++)
@@ -337,16 +237,11 @@ Test(eltwise, writes_its_columns_and_bits_only)
     for_each_function(check_rows_only);
 }
 
-/* Two instruction sets with FMA: values, bits and tallies bit for bit. */
+/* Two instruction sets with FMA: bits and tallies bit for bit. */
 static void check_same(const struct kernels *a, const struct kernels *b, size_t function)
 {
-    const struct activation activation = parse(functions[function].text);
-    float *from_a = all_points(), *from_b = all_points();
+    const struct activation activation = net_parse(functions[function]);
     struct panel_case cases[2];
-    a->activate(&activation, 0, 1, POINT_COUNT, from_a, POINT_COUNT, NULL, 0, NULL);
-    b->activate(&activation, 0, 1, POINT_COUNT, from_b, POINT_COUNT, NULL, 0, NULL);
-    cr_assert(memcmp(from_a, from_b, POINT_COUNT * sizeof(float)) == 0, "%s: values of %s", b->name,
-              functions[function].text);
     for (size_t i = 0; i < 2; i++) {
         struct randoms random = {11};
         panel_open(&cases[i], &random, LEVEL_MAGNITUDE);
@@ -360,8 +255,6 @@ static void check_same(const struct kernels *a, const struct kernels *b, size_t 
                      width * sizeof(double)) == 0);
     for (size_t i = 0; i < 2; i++)
         guarded_free(&cases[i].memory);
-    free(from_a);
-    free(from_b);
 }
 
 static void check_all_same(const struct kernels *a, const struct kernels *b)
