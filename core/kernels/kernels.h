@@ -4,7 +4,7 @@
  * multiply-add per input in increasing order of the input, then + 0.0f, then the activation. So the
  * bits of a result do not depend on rows computed together, on zeros skipped, or on the instruction
  * set. (x86 without FMA, the "baseline" there, multiplies and adds: outside the promise.) Denormals
- * are kept.
+ * are kept. Which NaN a result is, its sign and payload, is not promised.
  *
  * Rows of outputs have a stride of at least panel_padded(n); the padding is written too and means
  * nothing. Pointers need no alignment unless it is stated; nothing may overlap unless it is stated.
@@ -73,7 +73,7 @@ struct kernels {
      * of row r at bits[r * bits_stride + j / 8] says whether unit j was active; tally takes the
      * counts. first is the layer's unit that column 0 belongs to (bits and y already point at it,
      * tally and the activation's slope at the layer's unit 0). bits may be NULL; tally may be NULL.
-     * The activation is a counted one. */
+     * The activation is a counted one; activation.def states the error of each. */
     void (*activate)(const struct activation *activation, size_t first, size_t rows, size_t width,
                      float *y, size_t y_stride, uint8_t *bits, size_t bits_stride,
                      const struct tally *tally);
@@ -90,12 +90,14 @@ struct kernels {
     void (*average)(size_t width, size_t taps, const float *const *x, float divisor, float *y);
 
     /* y[rows, n] = softmax(x[rows, n]) over each row: exp(x - max) summed in 16 lanes (column mod
-     * 16, each in increasing order), the lanes folded in halves. A row with NaN or with +inf
-     * becomes NaN throughout. y may be x. */
+     * 16, each in increasing order), the lanes folded in halves. A row with NaN or with +inf, or of
+     * nothing but -inf, becomes NaN throughout. y may be x. With d = max - x, D the mean of d by
+     * the probabilities and u = 2^-24, y is within (d + D + n / 16 + 14) u y + 2^-148. */
     void (*softmax)(size_t rows, size_t n, const float *x, size_t x_stride, float *y,
                     size_t y_stride);
 
-    /* y[rows, n] = (x - max) - log of the same sum. */
+    /* y[rows, n] = (x - max) - log of the same sum, with the same rule for NaN; within
+     * (2 d + D + 2 log n + n / 16 + 10) u. */
     void (*log_softmax)(size_t rows, size_t n, const float *x, size_t x_stride, float *y,
                         size_t y_stride);
 };
