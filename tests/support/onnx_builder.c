@@ -308,12 +308,12 @@ enum status onnx_load(struct onnx_builder *builder, struct model *model, struct 
     return onnx_load_bytes(model, bytes, count, error);
 }
 
-void model_run(const struct model *model, const float *x, size_t rows, float *y)
+void model_run_on(const struct model *model, const struct kernels *kernels, const float *x,
+                  size_t rows, float *y)
 {
     struct session session;
     struct error error;
-    cr_assert(session_open(&session, &model->plan, kernels_select("auto", NULL), STATS_off, rows,
-                           &error) == STATUS_OK,
+    cr_assert(session_open(&session, &model->plan, kernels, STATS_off, rows, &error) == STATUS_OK,
               "%s", error.message);
     session_bind(&session, 0, x);
     session_begin(&session, rows);
@@ -322,4 +322,9 @@ void model_run(const struct model *model, const float *x, size_t rows, float *y)
     for (size_t row = 0; row < rows; row++)
         session_output(&session, 0, row, y + row * n);
     session_close(&session);
+}
+
+void model_run(const struct model *model, const float *x, size_t rows, float *y)
+{
+    model_run_on(model, kernels_select("auto", NULL), x, rows, y);
 }

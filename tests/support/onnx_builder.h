@@ -71,7 +71,10 @@ enum status onnx_load_bytes(struct model *model, const uint8_t *bytes, size_t co
 enum status onnx_import_bytes(struct model *model, const uint8_t *bytes, size_t count,
                               struct error *error);
 
-/* Runs rows of x through a model of one input and one output; y is dense as well. */
+/* Runs rows of x through a model of one input and one output, on the best kernels or those given; y
+ * is dense as well. */
 void model_run(const struct model *model, const float *x, size_t rows, float *y);
+void model_run_on(const struct model *model, const struct kernels *kernels, const float *x,
+                  size_t rows, float *y);
 
 #endif
