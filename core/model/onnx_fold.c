@@ -142,8 +142,11 @@ static enum status fold_constant_of_shape(struct importer *importer, const Onnx_
         return error_set(error, STATUS_INVALID, "expected one value and at most %d dimensions",
                          TENSOR_RANK_MAX);
     struct tensor result = {.dtype = value.dtype, .rank = dims.count};
-    for (size_t i = 0; i < dims.count; i++)
+    for (size_t i = 0; i < dims.count; i++) {
         result.dims[i] = dims.numbers[i];
+        if (dims.numbers[i] == ONNX_BATCH)
+            return importer_mixes(importer, error, "the shape repeats a constant for each row");
+    }
     size_t count;
     if (check_size(&result, &count, error) != STATUS_OK ||
         onnx_tensor_repeat(importer, &value, &result, error) != STATUS_OK)

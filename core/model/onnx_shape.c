@@ -354,6 +354,9 @@ enum status import_expand(struct importer *importer, const Onnx__NodeProto *prot
     for (size_t i = 0; i < all; i++) { /* counted from the last axis */
         size_t own = i < from.shape.rank ? from.shape.dims[from.shape.rank - 1 - i] : 1;
         int64_t wish = i < dims.count ? dims.numbers[dims.count - 1 - i] : 1;
+        if (wish == ONNX_BATCH)
+            return importer_mixes(importer, error, "the shape repeats \"%s\" for each row",
+                                  proto->input[0]);
         if (wish < 1 || (own != 1 && wish != 1 && (size_t)wish != own))
             return error_set(error, STATUS_INVALID, "%zu elements cannot become %" PRId64, own,
                              wish);

@@ -281,7 +281,34 @@ static void reshape_to_floats(struct onnx_builder *b)
     node(b, RELU)->input[1] = (char *)"fc2.bias";
 }
 
+/* A constant of as many rows as there are, which exporters begin recurrent networks with. */
+static void zeros_for_each_row(struct onnx_builder *b)
+{
+    node(b, RELU)->op_type = (char *)"ConstantOfShape";
+    onnx_node(b, "Shape", "", "x", "rows");
+    Onnx__NodeProto *last = b->graph->node[b->graph->n_node - 1];
+    memmove(&b->graph->node[1], &b->graph->node[0], (b->graph->n_node - 1) * sizeof last);
+    b->graph->node[0] = last;
+    last = node(b, RELU + 1);
+    last->input[0] = (char *)"rows";
+}
+
+static void one_expanded_to_each_row(struct onnx_builder *b)
+{
+    zeros_for_each_row(b);
+    Onnx__NodeProto *expand = node(b, RELU + 1);
+    expand->op_type = (char *)"Expand";
+    expand->n_input = 2;
+    expand->input[0] = (char *)"one";
+    expand->input[1] = (char *)"rows";
+    onnx_matrix(b, "one", 1, 1, (const float[]){1});
+}
+
 static const struct refusal refusals[] = {
+    {BREAK(zeros_for_each_row),
+     "node 2 \"\" (ConstantOfShape)|the shape repeats a constant for each row"},
+    {BREAK(one_expanded_to_each_row),
+     "node 2 \"\" (Expand)|the shape repeats \"one\" for each row"},
     {BREAK(unknown_operator), "node 1 \"stem/conv\" (Loop)|the operator is not supported"},
     {BREAK(no_operator), "node 1|names no operator"},
     {BREAK(foreign_domain),
