@@ -241,6 +241,14 @@ def volume():
                          nn.Flatten(), nn.Linear(6 * 2 * 3 * 3, 3))
 
 
+@case(13, 2, 8, 8)
+def autoencoder():
+    return nn.Sequential(
+        unit(2, 8, 3, stride=2, padding=1), nn.Conv2d(8, 6, 3, stride=2, padding=1), nn.ReLU(), nn.Flatten(),
+        nn.Linear(24, 24), nn.ReLU(), Lambda(lambda x: x.view(-1, 6, 2, 2)), nn.ConvTranspose2d(6, 8, 4, 2, 1),
+        nn.BatchNorm2d(8), nn.ReLU(), nn.ConvTranspose2d(8, 2, 3, 2, 1, output_padding=1, groups=2), nn.Sigmoid())
+
+
 # Networks of dense layers
 
 
