@@ -310,7 +310,6 @@ static bool replace(const struct match *match, const struct activation *activati
     made->proto = *last->proto;
     made->proto.name = name;
     made->proto.op_type = (char *)activation_info(activation->type)->name;
-    made->proto.n_attribute = 0;
     made->proto.input = made->inputs;
     made->proto.n_input = 1;
     if (match->slopes) { /* whether there is one for each unit shows when the shape is known */

@@ -7,7 +7,7 @@
 
 #include "activation.h"
 
-enum { FUNCTION_COUNT = 34 };
+enum { FUNCTION_COUNT = 35 };
 
 /* As activation_parse() reads them. */
 extern const char *const functions[FUNCTION_COUNT];
