@@ -62,7 +62,7 @@ static bool is_number(const struct match *match, const struct operand *operand, 
 {
     const struct tensor *tensor = &operand->tensor;
     if (!operand->is_constant || tensor_count(tensor) != 1 ||
-        tensor->rank > (match->importer->whole ? 0 : 1))
+        tensor->rank > importer_hidden(match->importer))
         return false;
     *value = tensor->dtype == DTYPE_FLOAT32 ? (double)*(const float *)tensor->data
                                             : (double)*(const int64_t *)tensor->data;

@@ -427,7 +427,7 @@ static enum status read_fill(struct importer *importer, const Onnx__NodeProto *p
 
 enum status import_pad(struct importer *importer, const Onnx__NodeProto *proto, struct error *error)
 {
-    const size_t hidden = importer->whole ? 0 : 1;
+    const size_t hidden = importer_hidden(importer);
     enum pad_mode mode;
     struct ints pads;
     float fill;
