@@ -25,6 +25,14 @@ static void mark_truncated(char *message, size_t length)
     memcpy(message + cut, ellipsis, sizeof ellipsis);
 }
 
+/* Names in files may hold line ends and what terminals obey. */
+static void disarm(char *message)
+{
+    for (char *c = message; *c; c++)
+        if ((unsigned char)*c < ' ' || *c == '\x7F')
+            *c = '?';
+}
+
 enum status error_set(struct error *error, enum status status, const char *format, ...)
 {
     if (!error)
@@ -34,6 +42,7 @@ enum status error_set(struct error *error, enum status status, const char *forma
     int length = vsnprintf(error->message, sizeof error->message, format, args);
     va_end(args);
     mark_truncated(error->message, length < 0 ? 0 : (size_t)length);
+    disarm(error->message);
     error->status = status;
     return status;
 }

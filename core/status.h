@@ -25,7 +25,8 @@ struct error {
 /* The snake_case name of a status. */
 const char *status_text(enum status status);
 
-/* Fills error (which may be NULL) and returns status, so that callers can `return error_set(…)`. */
+/* Fills error (which may be NULL) and returns status, so that callers can `return error_set(…)`.
+ * The message stays one line: control characters become question marks. */
 enum status error_set(struct error *error, enum status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

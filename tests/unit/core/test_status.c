@@ -88,3 +88,12 @@ Test(status, a_long_prefix_is_cut_too)
     cr_assert(length < ERROR_MESSAGE_BYTES && (length - 4) % 2 == 0);
     cr_assert_str_eq(error.message + length - 3, "…");
 }
+
+Test(status, a_message_stays_one_line)
+{
+    struct error error;
+    error_set(&error, STATUS_INVALID, "node \"%s\"", "a\nb\x1B[2Jc\td\x7F\r\x01é");
+    cr_assert_str_eq(error.message, "node \"a?b?[2Jc?d???é\"");
+    error_prefix(&error, "file\n");
+    cr_assert_str_eq(error.message, "file?: node \"a?b?[2Jc?d???é\"");
+}
