@@ -65,7 +65,7 @@ $(BUILD)/core/%.o: INCLUDES = -Icore -Icore/kernels
 $(BUILD)/server/%.o: INCLUDES = -Icore -Iserver
 $(BUILD)/tests/%.o: INCLUDES = -Icore -Iserver -Itests/support
 
-$(call objects,$(wildcard core/model/*.c) $(UNIT) $(API) $(SUPPORT) tests/conformance/run.c): | $(BUILD)/gen/onnx.pb-c.c
+$(call objects,$(wildcard core/model/*.c) $(UNIT) $(API) $(SUPPORT) tests/conformance/run.c tests/fuzz/onnx.c): | $(BUILD)/gen/onnx.pb-c.c
 
 $(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)
@@ -138,14 +138,20 @@ tests: $(BUILD)/tests/unit_tests $(BUILD)/tests/api_tests $(BUILD)/tests/conform
 test: deps ## install, build and run all tests
 	@tests/all.sh
 
+FLIPS ?= 100000
+SEED  ?= 1
+$(BUILD)/tests/fuzz/onnx: $(call objects,tests/fuzz/onnx.c) $(BUILD)/libcore.a
+	$(Q) $(CC) $(LDFLAGS) $^ $(LDLIBS) -o $@
+
+fuzz: ## damaged ONNX files under the sanitizers; FLIPS=N SEED=N
+	@$(MAKE) --no-print-directory BUILD=build/asan SAN=address,undefined build/asan/tests/fuzz/onnx
+	build/asan/tests/fuzz/onnx $(FLIPS) $(SEED) models/digits/model.onnx $(wildcard tests/conformance/golden/*/model.onnx)
+
 unit: $(BUILD)/tests/unit_tests ## unit tests
 	$<
 
 api: all $(BUILD)/tests/api_tests ## tests against a live daemon
 	RELUD=$(BUILD)/relud $(BUILD)/tests/api_tests
-
-reloads: all $(BUILD)/tests/api_tests ## 10,000 reloads leave memory flat; in short a part of api, too
-	RELOADS=10000 RELUD=$(BUILD)/relud $(BUILD)/tests/api_tests --filter 'reload/memory*'
 
 container: ## build the image, run it, infer, stop it (needs root; skipped where no Docker engine runs)
 	tests/container/test.sh
@@ -185,5 +191,5 @@ clean: ## remove everything that was built
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
 
-.PHONY: all tests reloads conformance architectures deps deps-build deps-lint run install test unit api container asan tsan lint format bench \
+.PHONY: all tests fuzz conformance architectures deps deps-build deps-lint run install test unit api container asan tsan lint format bench \
         deps-bench clean help

@@ -9,11 +9,7 @@
 
 #include "generation.h"
 
-enum model_state {
-#define STATE(name, text) MODEL_##name,
-#include "state.def"
-#undef STATE
-};
+enum model_state { MODEL_LOADING, MODEL_READY, MODEL_UNAVAILABLE };
 
 /* One version of a model. */
 struct entry {

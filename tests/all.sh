@@ -12,6 +12,7 @@ if build release all tests; then
 fi
 if build asan BUILD=build/asan SAN=address,undefined all tests; then
     sanitized asan build/asan unit api
+    script fuzz make --no-print-directory fuzz FLIPS=2000
 fi
 script models tests/models.sh
 script container tests/container/test.sh

@@ -4,8 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
+#include "failing_malloc.h"
 #include "guarded.h"
 #include "model/file.h"
 #include "onnx_builder.h"
@@ -174,4 +176,41 @@ Test(onnx_hostile, a_value_that_is_read_very_often_loads_in_time)
 {
     struct error error;
     load_many(MODEL_NODES_MAX / 2, 100000, &error);
+}
+
+/* Allows this process so many bytes of address space more than it has; returns the old limit. */
+static struct rlimit allow_bytes(size_t more)
+{
+    struct rlimit old, limit;
+    size_t pages = 0;
+    FILE *statm = fopen("/proc/self/statm", "r");
+    cr_assert(statm && fscanf(statm, "%zu", &pages) == 1 && getrlimit(RLIMIT_AS, &old) == 0);
+    fclose(statm);
+    limit = old;
+    limit.rlim_cur = pages * (size_t)sysconf(_SC_PAGESIZE) + more;
+    cr_assert(setrlimit(RLIMIT_AS, &limit) == 0);
+    return old;
+}
+
+/* A file of a few hundred bytes may ask for gigabytes: weights that are one number, repeated. */
+Test(onnx_hostile, a_model_that_does_not_fit_into_memory_is_refused)
+{
+    struct onnx_builder builder;
+    struct model model;
+    struct error error;
+    if (!malloc_watched())
+        cr_skip_test("AddressSanitizer needs all of the address space");
+    onnx_open(&builder);
+    onnx_input(&builder, "x", 2, (const int64_t[]){-1, 1 << 14});
+    onnx_initializer(&builder,
+                     onnx_ints(&builder, "shape", 2, (const int64_t[]){1 << 14, 1 << 14}));
+    onnx_node(&builder, "ConstantOfShape", "", "shape", "w");
+    onnx_node(&builder, "MatMul", "fc", "x w", "y");
+    onnx_output(&builder, "y");
+    const struct rlimit old = allow_bytes((size_t)1 << 28);
+    const enum status status = onnx_load(&builder, &model, &error);
+    cr_assert(setrlimit(RLIMIT_AS, &old) == 0);
+    cr_assert(status == STATUS_OUT_OF_MEMORY, "%s", status_text(status));
+    cr_assert(strstr(error.message, "no memory left for the weights \"w\""), "%s", error.message);
+    close_both(&builder, &model);
 }
