@@ -153,6 +153,9 @@ unit: $(BUILD)/tests/unit_tests ## unit tests
 api: all $(BUILD)/tests/api_tests ## tests against a live daemon
 	RELUD=$(BUILD)/relud $(BUILD)/tests/api_tests
 
+reloads: all $(BUILD)/tests/api_tests ## 10,000 reloads leave memory flat; in short a part of api, too
+	RELOADS=10000 RELUD=$(BUILD)/relud $(BUILD)/tests/api_tests --filter 'reload/memory*'
+
 container: ## build the image, run it, infer, stop it (needs root; skipped where no Docker engine runs)
 	tests/container/test.sh
 
@@ -191,5 +194,5 @@ clean: ## remove everything that was built
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
 
-.PHONY: all tests fuzz conformance architectures deps deps-build deps-lint run install test unit api container asan tsan lint format bench \
+.PHONY: all tests fuzz reloads conformance architectures deps deps-build deps-lint run install test unit api container asan tsan lint format bench \
         deps-bench clean help

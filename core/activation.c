@@ -294,6 +294,8 @@ double activation_derivative(const struct activation *activation, size_t unit, d
     case ACTIVATION_relu6:
     case ACTIVATION_clip:
         return z > a && z < b;
+    case ACTIVATION_crelu:
+        return z != 0;
     case ACTIVATION_elu:
         return z > 0 ? 1 : a * exp(z);
     case ACTIVATION_selu:
@@ -331,6 +333,7 @@ double activation_derivative(const struct activation *activation, size_t unit, d
 
 bool activation_active(const struct activation *activation, double z)
 {
+    z = activation->type == ACTIVATION_crelu ? fabs(z) : z;
     return activation_counted(activation) && z > (double)activation_threshold(activation);
 }
 

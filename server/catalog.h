@@ -9,7 +9,11 @@
 
 #include "generation.h"
 
-enum model_state { MODEL_LOADING, MODEL_READY, MODEL_UNAVAILABLE };
+enum model_state {
+#define STATE(name, text) MODEL_##name,
+#include "state.def"
+#undef STATE
+};
 
 /* One version of a model. */
 struct entry {

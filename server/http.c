@@ -1,5 +1,6 @@
 #include "http.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <microhttpd.h>
 #include <linux/tcp.h>
@@ -315,6 +316,27 @@ static void on_message(void *context, const char *format, va_list args)
     log_event(LOG_DEBUG, "microhttpd", "message", message);
 }
 
+static int hex(char c)
+{
+    return c >= '0' && c <= '9' ? c - '0' : isxdigit((unsigned char)c) ? (c | 0x20) - 'a' + 10 : -1;
+}
+
+/* Decodes %XX, but leaves %00: a NUL would end the text early and make another name of it. */
+static size_t unescape(void *context, struct MHD_Connection *connection, char *text)
+{
+    char *to = text;
+    (void)context;
+    (void)connection;
+    for (const char *from = text; *from;) {
+        bool escaped = from[0] == '%' && hex(from[1]) >= 0 && hex(from[2]) >= 0;
+        int byte = escaped ? hex(from[1]) * 16 + hex(from[2]) : 0;
+        *to++ = byte ? (char)byte : *from;
+        from += byte ? 3 : 1;
+    }
+    *to = '\0';
+    return (size_t)(to - text);
+}
+
 enum status http_open(struct http **made, struct loop *loop, const struct http_limits *limits,
                       struct error *error)
 {
@@ -327,10 +349,10 @@ enum status http_open(struct http **made, struct loop *loop, const struct http_l
         MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ITC | MHD_USE_ERROR_LOG |
             MHD_ALLOW_SUSPEND_RESUME,
         0, NULL, NULL, on_request, http, MHD_OPTION_EXTERNAL_LOGGER, on_message, http,
-        MHD_OPTION_NOTIFY_COMPLETED, on_completed, http, MHD_OPTION_NOTIFY_CONNECTION,
-        on_connection, http, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY_BYTES,
-        MHD_OPTION_CONNECTION_LIMIT, limits->connections, MHD_OPTION_CONNECTION_TIMEOUT,
-        limits->idle_s, MHD_OPTION_END);
+        MHD_OPTION_UNESCAPE_CALLBACK, unescape, http, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
+        http, MHD_OPTION_NOTIFY_CONNECTION, on_connection, http, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)CONNECTION_MEMORY_BYTES, MHD_OPTION_CONNECTION_LIMIT, limits->connections,
+        MHD_OPTION_CONNECTION_TIMEOUT, limits->idle_s, MHD_OPTION_END);
     if (!http->daemon) {
         free(http);
         return error_set(error, STATUS_IO, "libmicrohttpd does not start");

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum option_type { TYPE_TEXT, TYPE_CHOICE, TYPE_COUNT, TYPE_LIST };
+enum option_type { TYPE_TEXT, TYPE_CHOICE, TYPE_COUNT, TYPE_LIST, TYPE_SWITCH };
 
 struct option {
     enum option_type type;
@@ -28,11 +28,14 @@ static const struct option table[] = {
     {TYPE_COUNT, name, offsetof(struct options, field), NULL, fallback, least, most, meta, help},
 #define OPTION_LIST(field, name, meta, help) \
     {TYPE_LIST, name, offsetof(struct options, field), NULL, 0, 0, 0, meta, help},
+#define OPTION_SWITCH(field, name, help) \
+    {TYPE_SWITCH, name, offsetof(struct options, field), "off", 0, 0, 0, "", help},
 #include "options.def"
 #undef OPTION_TEXT
 #undef OPTION_CHOICE
 #undef OPTION_COUNT
 #undef OPTION_LIST
+#undef OPTION_SWITCH
 };
 
 enum { HELP_COLUMN = 34 };
@@ -69,6 +72,16 @@ static enum status set_count(const struct option *option, uint64_t *field, const
     return STATUS_OK;
 }
 
+static enum status set_switch(const struct option *option, bool *field, const char *value,
+                              struct error *error)
+{
+    *field = is_choice("on|true|1", value);
+    if (*field || is_choice("off|false|0", value))
+        return STATUS_OK;
+    return error_set(error, STATUS_INVALID, "--%s: expected on or off, found \"%s\"", option->name,
+                     value);
+}
+
 static enum status add_item(struct option_list *list, const char *what, const char *item,
                             struct error *error)
 {
@@ -95,6 +108,8 @@ static enum status set_option(struct options *options, const struct option *opti
         return set_count(option, field, value, error);
     case TYPE_LIST:
         return add_item(field, option->name, value, error);
+    case TYPE_SWITCH:
+        return set_switch(option, field, value, error);
     }
     return STATUS_OK;
 }
@@ -106,7 +121,7 @@ static void set_defaults(struct options *options)
         void *field = field_of(options, &table[i]);
         if (table[i].type == TYPE_COUNT)
             *(uint64_t *)field = table[i].count;
-        else if (table[i].type != TYPE_LIST)
+        else if (table[i].type == TYPE_TEXT || table[i].type == TYPE_CHOICE)
             *(const char **)field = table[i].fallback;
     }
 }
@@ -192,6 +207,8 @@ enum status options_read(struct options *options, int count, char *const *argv, 
             return error_set(error, STATUS_INVALID, "unknown option \"%s\"; see relud --help",
                              argument);
         const char *value = argument[2 + length] == '=' ? argument + 3 + length : NULL;
+        if (!value && option->type == TYPE_SWITCH)
+            value = "on";
         if (!value && i + 1 < count)
             value = argv[++i];
         if (!value)

@@ -2,6 +2,7 @@
 #ifndef RELUD_OPTIONS_H
 #define RELUD_OPTIONS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -21,11 +22,13 @@ struct options {
 #define OPTION_CHOICE(field, name, fallback, choices, help)          const char *field;
 #define OPTION_COUNT(field, name, fallback, least, most, meta, help) uint64_t field;
 #define OPTION_LIST(field, name, meta, help)                         struct option_list field;
+#define OPTION_SWITCH(field, name, help)                             bool field;
 #include "options.def"
 #undef OPTION_TEXT
 #undef OPTION_CHOICE
 #undef OPTION_COUNT
 #undef OPTION_LIST
+#undef OPTION_SWITCH
     struct option_list models; /* [NAME=]PATH, as given */
 };
 

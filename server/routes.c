@@ -19,9 +19,12 @@ static const struct route routes[] = {
 #define ROUTE(method, path, handler) {#method, path, NULL, NULL, handle_##handler, NULL},
 #define ROUTE_INFER(method, path, handler) \
     {#method, path, handler##_begin, infer_body, infer_end, infer_release},
+#define ROUTE_DOCUMENT(method, path, handler) \
+    {#method, path, document_begin, document_body, handle_##handler, document_release},
 #include "routes.def"
 #undef ROUTE
 #undef ROUTE_INFER
+#undef ROUTE_DOCUMENT
 };
 
 enum { ROUTE_COUNT = sizeof routes / sizeof routes[0] };

@@ -92,7 +92,8 @@ VEC_INLINE void activate_columns(const enum activation_type type, const int coun
             float *y = t.y + r * t.y_stride + j;
             const vf z = vf_load(y);
             const vf h = activation_vector(type, a, b, z);
-            const vm active = vf_greater(z, threshold);
+            const vf reach = type == ACTIVATION_crelu ? vf_abs(z) : z;
+            const vm active = vf_greater(reach, threshold);
             vf_store(y, h);
             if (t.bits)
                 vm_store_bits(t.bits + r * t.bits_stride + j / 8, active);

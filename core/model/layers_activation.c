@@ -64,5 +64,9 @@ enum status layers_activate(struct layers *layers, const json_t *json, const cha
     for (size_t i = 0; i < ACTIVATION_PARAMETERS; i++)
         if (info->parameters[i].name[0])
             draft_float(node, info->parameters[i].name, activation.parameters[i]);
+    if (activation.type == ACTIVATION_crelu) {
+        draft_int(node, "axis", 1);
+        layers->shape.dims[0] *= 2;
+    }
     return STATUS_OK;
 }

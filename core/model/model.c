@@ -100,6 +100,11 @@ enum status model_set_activation(struct model *model, const char *layer,
             continue;
         if (activation.type == ACTIVATION_softmax || activation.type == ACTIVATION_log_softmax)
             return error_set(error, STATUS_UNSUPPORTED, "softmax cannot replace an activation");
+        if ((activation.type == ACTIVATION_crelu) != (node->activation.type == ACTIVATION_crelu))
+            return error_set(error, STATUS_UNSUPPORTED,
+                             "layer \"%s\": crelu gives two numbers for each unit; no other "
+                             "activation can take its place, nor it another's",
+                             node->name);
         node->activation = activation;
         found++;
     }

@@ -89,15 +89,33 @@ enum status onnx_activation(struct importer *importer, const Onnx__NodeProto *pr
     return read_parameters(proto, activation, error);
 }
 
+/* The halves of a crelu whose units are the values z: max(0, z) and max(0, -z) side by side. */
+static enum status split_crelu(struct importer *importer, const Onnx__NodeProto *proto, uint32_t z,
+                               struct error *error)
+{
+    const int max = arithmetic_by_onnx_op("Max"), sub = arithmetic_by_onnx_op("Sub");
+    uint32_t zero, halves[2];
+    if (arith_scalar(importer, 0.0f, &zero, error) != STATUS_OK ||
+        arith_make(importer, NULL, sub, (uint32_t[]){zero, z}, &halves[1], error) != STATUS_OK ||
+        arith_make(importer, NULL, max, (uint32_t[]){z, zero}, &halves[0], error) != STATUS_OK ||
+        arith_make(importer, NULL, max, (uint32_t[]){halves[1], zero}, &halves[1], error) !=
+            STATUS_OK)
+        return error->status;
+    return importer_concat(importer, proto, halves, 2, error);
+}
+
 /* Makes activation that of the node which makes input 0, or a node of its own. */
 static enum status apply(struct importer *importer, const Onnx__NodeProto *proto,
                          const struct activation *activation, struct error *error)
 {
+    const bool crelu = activation->type == ACTIVATION_crelu;
     struct node *producer = importer_linear_producer(importer, proto, 0);
     uint32_t x;
     if (producer) {
+        const struct operand operand = *importer_operand(importer, proto, 0);
         producer->activation = *activation;
-        return importer_define(importer, proto, 0, *importer_operand(importer, proto, 0), error);
+        return crelu ? split_crelu(importer, proto, operand.value, error)
+                     : importer_define(importer, proto, 0, operand, error);
     }
     if (importer_value(importer, proto, 0, &x, error) != STATUS_OK)
         return error->status;
@@ -108,7 +126,11 @@ static enum status apply(struct importer *importer, const Onnx__NodeProto *proto
                         .k = value.channels,
                         .n = value.channels,
                         .activation = *activation};
-    return importer_add(importer, proto, node, &x, &value.shape, value.layout, error);
+    if (!crelu)
+        return importer_add(importer, proto, node, &x, &value.shape, value.layout, error);
+    if (importer_make(importer, node, &x, &value.shape, value.layout, &x, error) != STATUS_OK)
+        return error->status;
+    return split_crelu(importer, proto, x, error);
 }
 
 /* PRelu */

@@ -62,7 +62,7 @@ static bool is_number(const struct match *match, const struct operand *operand, 
 {
     const struct tensor *tensor = &operand->tensor;
     if (!operand->is_constant || tensor_count(tensor) != 1 ||
-        tensor->rank > (match->importer->whole ? 0 : 1))
+        tensor->rank > importer_hidden(match->importer))
         return false;
     *value = tensor->dtype == DTYPE_FLOAT32 ? (double)*(const float *)tensor->data
                                             : (double)*(const int64_t *)tensor->data;
@@ -310,7 +310,6 @@ static bool replace(const struct match *match, const struct activation *activati
     made->proto = *last->proto;
     made->proto.name = name;
     made->proto.op_type = (char *)activation_info(activation->type)->name;
-    made->proto.n_attribute = 0;
     made->proto.input = made->inputs;
     made->proto.n_input = 1;
     if (match->slopes) { /* whether there is one for each unit shows when the shape is known */

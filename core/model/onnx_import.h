@@ -268,6 +268,11 @@ enum status importer_add_image(struct importer *importer, const Onnx__NodeProto 
 const char *importer_layer_name(struct importer *importer, const Onnx__NodeProto *node,
                                 const struct operand *weight);
 
+/* Makes output 0 of node stand for values side by side along its attribute "axis"
+ * (onnx_select.c). */
+enum status importer_concat(struct importer *importer, const Onnx__NodeProto *proto,
+                            const uint32_t *inputs, size_t count, struct error *error);
+
 /* Copies (onnx_move.c) */
 
 /* A move of all of from into a value to of the same shape. */

@@ -1,12 +1,9 @@
 /* Gemm, MatMul: the products of matrices. */
-#include <inttypes.h>
 #include <string.h>
 
 #include "graph/ops_arith.h"
 #include "onnx_arith.h"
 #include "onnx_weights.h"
-#include "onnx_window.h"
-#include "panel.h"
 
 /* Dense */
 

@@ -113,7 +113,7 @@ static enum status read_shape(struct importer *importer, const Onnx__ValueInfoPr
     if (read_dims(importer, type->shape, port, error) != STATUS_OK ||
         (!importer->whole && read_batch(importer, type->shape, port->name, error) != STATUS_OK))
         return error->status;
-    const size_t first = importer->whole ? 0 : 1;
+    const size_t first = importer_hidden(importer);
     if (!dims_count(port->dims + first, port->rank - first, &port->features) ||
         port->features == 0 || port->features > MODEL_FEATURES_MAX) {
         char text[DIMS_TEXT_BYTES];
@@ -137,7 +137,7 @@ static enum status import_input(struct importer *importer, const Onnx__ValueInfo
         return error_set(error, STATUS_OUT_OF_MEMORY, "no memory left for the inputs");
     if (read_shape(importer, info, port, error) != STATUS_OK)
         return error->status;
-    const size_t first = importer->whole ? 0 : 1;
+    const size_t first = importer_hidden(importer);
     struct shape shape = {.rank = port->rank - first};
     for (size_t i = 0; i < shape.rank; i++)
         shape.dims[i] = (size_t)port->dims[first + i];
@@ -201,7 +201,7 @@ static enum status import_output(struct importer *importer, const Onnx__ValueInf
     if (graph_add_output(graph, value, error) != STATUS_OK)
         return error->status;
     struct port *port = &model->outputs[graph->output_count - 1];
-    const size_t first = importer->whole ? 0 : 1;
+    const size_t first = importer_hidden(importer);
     *port = (struct port){.rank = made->shape.rank + first,
                           .dims = {-1},
                           .features = made->features,

@@ -73,19 +73,20 @@ static enum status concat_shape(const struct graph *graph, const uint32_t *input
     return STATUS_OK;
 }
 
-static enum status concat(struct importer *importer, const Onnx__NodeProto *proto, int64_t axis,
-                          uint32_t *inputs, struct move *moves, struct error *error)
+enum status importer_concat(struct importer *importer, const Onnx__NodeProto *proto,
+                            const uint32_t *inputs, size_t count, struct error *error)
 {
     const struct graph *graph = &importer->model->graph;
-    const size_t count = proto->n_input;
+    struct move *moves = arena_alloc(importer->scratch, count, sizeof *moves);
     struct shape shape;
     enum layout layout;
+    int64_t axis;
     size_t of_row;
     uint32_t value;
-    for (size_t i = 0; i < count; i++)
-        if (concat_operand(importer, proto, i, &inputs[i], error) != STATUS_OK)
-            return error->status;
-    if (importer_axis(importer, proto->input[0], axis, graph->values[inputs[0]].shape.rank, &of_row,
+    if (!moves)
+        return error_set(error, STATUS_OUT_OF_MEMORY, "no memory left for the graph");
+    if (onnx_attribute_int(proto, "axis", 1, &axis, error) != STATUS_OK ||
+        importer_axis(importer, proto->input[0], axis, graph->values[inputs[0]].shape.rank, &of_row,
                       error) != STATUS_OK ||
         concat_shape(graph, inputs, count, of_row, &shape, &layout, error) != STATUS_OK)
         return error->status;
@@ -108,14 +109,13 @@ static enum status concat(struct importer *importer, const Onnx__NodeProto *prot
 enum status import_concat(struct importer *importer, const Onnx__NodeProto *proto,
                           struct error *error)
 {
-    int64_t axis;
     uint32_t *inputs = arena_alloc(importer->scratch, proto->n_input, sizeof *inputs);
-    struct move *moves = arena_alloc(importer->scratch, proto->n_input, sizeof *moves);
-    if (!inputs || !moves)
+    if (!inputs)
         return error_set(error, STATUS_OUT_OF_MEMORY, "no memory left for the graph");
-    if (onnx_attribute_int(proto, "axis", 1, &axis, error) != STATUS_OK)
-        return error->status;
-    return concat(importer, proto, axis, inputs, moves, error);
+    for (size_t i = 0; i < proto->n_input; i++)
+        if (concat_operand(importer, proto, i, &inputs[i], error) != STATUS_OK)
+            return error->status;
+    return importer_concat(importer, proto, inputs, proto->n_input, error);
 }
 
 /* Split */
@@ -427,7 +427,7 @@ static enum status read_fill(struct importer *importer, const Onnx__NodeProto *p
 
 enum status import_pad(struct importer *importer, const Onnx__NodeProto *proto, struct error *error)
 {
-    const size_t hidden = importer->whole ? 0 : 1;
+    const size_t hidden = importer_hidden(importer);
     enum pad_mode mode;
     struct ints pads;
     float fill;

@@ -84,7 +84,7 @@ enum status import_shape(struct importer *importer, const Onnx__NodeProto *proto
 {
     const struct operand *x = importer_operand(importer, proto, 0);
     const struct shape shape = importer->model->graph.values[x->value].shape;
-    const size_t hidden = importer->whole ? 0 : 1;
+    const size_t hidden = importer_hidden(importer);
     const int64_t rank = (int64_t)(shape.rank + hidden);
     int64_t start, end;
     if (onnx_attribute_int(proto, "start", 0, &start, error) != STATUS_OK ||
@@ -177,7 +177,7 @@ enum status import_reshape(struct importer *importer, const Onnx__NodeProto *pro
     struct shape shape;
     int64_t allow_zero;
     uint32_t x;
-    const size_t hidden = importer->whole ? 0 : 1;
+    const size_t hidden = importer_hidden(importer);
     if (importer_value(importer, proto, 0, &x, error) != STATUS_OK ||
         importer_ints(importer, proto, 1, "shape", &dims, error) != STATUS_OK ||
         onnx_attribute_int(proto, "allowzero", 0, &allow_zero, error) != STATUS_OK)
@@ -211,7 +211,7 @@ enum status import_flatten(struct importer *importer, const Onnx__NodeProto *pro
         onnx_attribute_int(proto, "axis", 1, &axis, error) != STATUS_OK)
         return error->status;
     const struct shape *from = &importer->model->graph.values[x].shape;
-    const int64_t rank = (int64_t)from->rank + (importer->whole ? 0 : 1);
+    const int64_t rank = (int64_t)from->rank + (int64_t)importer_hidden(importer);
     axis += axis < 0 ? rank : 0;
     if (axis < 0 || axis > rank)
         return error_set(error, STATUS_INVALID,
@@ -300,7 +300,7 @@ enum status import_transpose(struct importer *importer, const Onnx__NodeProto *p
                              struct error *error)
 {
     const Onnx__AttributeProto *perm = onnx_attribute(proto, "perm");
-    const size_t hidden = importer->whole ? 0 : 1;
+    const size_t hidden = importer_hidden(importer);
     size_t axes[TENSOR_RANK_MAX];
     unsigned seen = 0;
     uint32_t x;
@@ -330,7 +330,7 @@ enum status import_transpose(struct importer *importer, const Onnx__NodeProto *p
 enum status import_expand(struct importer *importer, const Onnx__NodeProto *proto,
                           struct error *error)
 {
-    const size_t hidden = importer->whole ? 0 : 1;
+    const size_t hidden = importer_hidden(importer);
     struct ints dims;
     uint32_t x;
     if (importer_value(importer, proto, 0, &x, error) != STATUS_OK ||

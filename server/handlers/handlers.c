@@ -1,5 +1,7 @@
 #include "handlers.h"
 
+#include <strings.h>
+
 static void refuse_unknown(struct exchange *exchange, const char *name, const char *version)
 {
     const struct entry *other = catalog_find(exchange->catalog, name, NULL);
@@ -48,4 +50,24 @@ bool handlers_ready(struct exchange *exchange)
     else if (phase != PHASE_READY)
         exchange_refuse(exchange, 503, "draining", "the server is shutting down");
     return phase == PHASE_READY;
+}
+
+/* Browsers say with every POST whose page it is from: "http://host:port", or "null". */
+static bool is_own_origin(const struct exchange *exchange, const char *origin)
+{
+    const char *host = exchange_header(exchange, "Host");
+    const char *of_page = strstr(origin, "://");
+    return host && of_page && strcasecmp(of_page + strlen("://"), host) == 0;
+}
+
+bool handlers_admin(struct exchange *exchange)
+{
+    const char *origin = exchange_header(exchange, "Origin");
+    if (!loop_server(exchange->loop)->options.admin)
+        exchange_refuse(exchange, 403, "forbidden", "%s takes a server that runs with --admin",
+                        exchange->path);
+    else if (origin && !is_own_origin(exchange, origin))
+        exchange_refuse(exchange, 403, "forbidden", "%s is not for pages of the origin \"%s\"",
+                        exchange->path, origin);
+    return exchange->status == 0;
 }

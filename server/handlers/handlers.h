@@ -16,4 +16,8 @@ size_t handlers_row_limit(const struct exchange *exchange, const struct model *m
 /* Whether the server takes new work; false after refusing. */
 bool handlers_ready(struct exchange *exchange);
 
+/* Whether the request may change what is served: only with --admin, and not from a web page of
+ * another origin; false after refusing. */
+bool handlers_admin(struct exchange *exchange);
+
 #endif

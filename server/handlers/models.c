@@ -1,8 +1,11 @@
 #include "handlers.h"
 #include "model/describe.h"
 
-static const char *const state_names[] = {
-    [MODEL_LOADING] = "loading", [MODEL_READY] = "ready", [MODEL_UNAVAILABLE] = "unavailable"};
+static const char *const state_texts[] = {
+#define STATE(name, text) text,
+#include "state.def"
+#undef STATE
+};
 
 static void write_entry(struct text *text, const struct entry *entry, bool is_default)
 {
@@ -15,7 +18,7 @@ static void write_entry(struct text *text, const struct entry *entry, bool is_de
         text_format(text, ",\"version\":\"%s\",\"digest\":null,\"inputs\":[],\"outputs\":[]",
                     entry->version);
     }
-    text_format(text, ",\"state\":\"%s\",\"default\":%s", state_names[entry->state],
+    text_format(text, ",\"state\":\"%s\",\"default\":%s", state_texts[entry->state],
                 is_default ? "true" : "false");
     if (entry->reason[0]) {
         text_put(text, ",\"reason\":");

@@ -68,6 +68,21 @@ static void answer(struct exchange *exchange, struct generation *generation,
     arena_free(&arena);
 }
 
+void handle_stats_reset(struct exchange *exchange)
+{
+    struct generation *generation = handlers_admin(exchange) ? handlers_generation(exchange) : NULL;
+    char since[GENERATION_SINCE_BYTES];
+    if (!generation)
+        return;
+    generation_reset(generation);
+    generation_since(generation, since);
+    text_put(&exchange->reply, "{\"model\":");
+    text_quote(&exchange->reply, generation->model.name, strlen(generation->model.name));
+    text_format(&exchange->reply, ",\"version\":\"%s\",\"since\":\"%s\"}",
+                generation->model.version, since);
+    exchange_answer(exchange, 200, "application/json");
+}
+
 void handle_stats(struct exchange *exchange)
 {
     const struct server *server = loop_server(exchange->loop);

@@ -20,7 +20,7 @@ void handle_v2_server(struct exchange *exchange)
 {
     text_put(&exchange->reply, "{\"name\":\"relud\",\"version\":\"" RELUD_VERSION
                                "\",\"extensions\":[\"binary_tensor_data\",\"statistics\","
-                               "\"model_configuration\",\"classification\"]}");
+                               "\"model_repository\",\"model_configuration\",\"classification\"]}");
     answer(exchange);
 }
 

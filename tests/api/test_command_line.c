@@ -14,11 +14,13 @@ static const char *const option_names[] = {
 #define OPTION_CHOICE(field, name, fallback, choices, help)          name,
 #define OPTION_COUNT(field, name, fallback, least, most, meta, help) name,
 #define OPTION_LIST(field, name, meta, help)                         name,
+#define OPTION_SWITCH(field, name, help)                             name,
 #include "options.def"
 #undef OPTION_TEXT
 #undef OPTION_CHOICE
 #undef OPTION_COUNT
 #undef OPTION_LIST
+#undef OPTION_SWITCH
 };
 
 enum { OPTIONS = sizeof option_names / sizeof option_names[0] };

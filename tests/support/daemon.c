@@ -111,13 +111,23 @@ static bool is_listening(struct daemon *daemon)
     return known;
 }
 
+void daemon_spawn(struct daemon *daemon, const char *const *arguments)
+{
+    *daemon = (struct daemon){.log = memory_file("relud.log")};
+    daemon->pid = spawn(NULL, arguments, daemon->log, daemon->log);
+}
+
 void daemon_start(struct daemon *daemon, const char *const *arguments)
 {
     const char *argv[ARGUMENTS_MAX] = {"--port", "0"};
     for (size_t i = 0; arguments[i]; i++)
         argv[i + 2] = arguments[i];
-    *daemon = (struct daemon){.log = memory_file("relud.log")};
-    daemon->pid = spawn(NULL, argv, daemon->log, daemon->log);
+    daemon_spawn(daemon, argv);
+    daemon_await(daemon);
+}
+
+void daemon_await(struct daemon *daemon)
+{
     unsigned long long end = clock_ms() + PATIENCE_MS;
     while (!is_listening(daemon)) {
         int status = wait_for(daemon->pid, POLL_MS);
@@ -167,6 +177,34 @@ size_t daemon_descriptors(const struct daemon *daemon)
         count += entry->d_name[0] != '.';
     closedir(directory);
     return count;
+}
+
+/* Whether a line of /proc/PID/NAME contains part; the line. */
+static bool find_line(const struct daemon *daemon, const char *name, const char *part,
+                      char line[512])
+{
+    char path[64];
+    bool found = false;
+    snprintf(path, sizeof path, "/proc/%d/%s", (int)daemon->pid, name);
+    FILE *file = fopen(path, "re");
+    if (!file)
+        cr_assert_fail("relud is gone:\n%s", daemon_log(daemon));
+    while (!found && fgets(line, 512, file))
+        found = strstr(line, part) != NULL;
+    fclose(file);
+    return found;
+}
+
+size_t daemon_resident_kib(const struct daemon *daemon)
+{
+    char line[512];
+    size_t kib = 0;
+    if (find_line(daemon, "maps", "/libasan.", line) ||
+        find_line(daemon, "maps", "/libtsan.", line) ||
+        !find_line(daemon, "status", "VmRSS:", line))
+        return 0;
+    sscanf(line, "VmRSS: %zu", &kib);
+    return kib;
 }
 
 void command_run(struct command *command, const char *const *variables,

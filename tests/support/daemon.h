@@ -25,6 +25,10 @@ struct daemon {
 void daemon_start(struct daemon *daemon, const char *const *arguments);
 #define DAEMON_START(daemon, ...) daemon_start((daemon), (const char *const[]){__VA_ARGS__, NULL})
 
+/* The two halves: starts `relud ARGUMENTS…`; waits until it listens. */
+void daemon_spawn(struct daemon *daemon, const char *const *arguments);
+void daemon_await(struct daemon *daemon);
+
 /* SIGTERM; asserts that it exits with 0. */
 void daemon_stop(struct daemon *daemon);
 
@@ -39,6 +43,9 @@ char *daemon_log(const struct daemon *daemon);
 
 /* Open descriptors of the process. */
 size_t daemon_descriptors(const struct daemon *daemon);
+
+/* Memory that the process occupies, in KiB; 0 when a sanitizer's own would be most of it. */
+size_t daemon_resident_kib(const struct daemon *daemon);
 
 /* A run of relud to its end. */
 struct command {

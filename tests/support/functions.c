@@ -26,6 +26,7 @@ const char *const functions[FUNCTION_COUNT] = {
     "thresholded_relu",
     "thresholded_relu(alpha=-0.5)",
     "shifted_relu",
+    "crelu",
     "squared_relu",
     "gelu",
     "gelu_tanh",

@@ -7,14 +7,14 @@
 
 #include "activation.h"
 
-enum { FUNCTION_COUNT = 34 };
+enum { FUNCTION_COUNT = 35 };
 
 /* As activation_parse() reads them. */
 extern const char *const functions[FUNCTION_COUNT];
 
 /* f(z), from the documentation of ONNX's operators (of PyTorch's modules where ONNX has none) and
- * not from activation.c; terms are only moved where they would cancel. Good to 1e-17 of an argument
- * as far off. */
+ * not from activation.c; terms are only moved where they would cancel. What rounding adds is what
+ * a change of z and of f(z) by a few parts in 10^19 would. */
 long double function_value(const struct activation *activation, size_t unit, long double z);
 
 /* The stated error bound of a row of activation.def. */

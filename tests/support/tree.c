@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { TREE_PATH_BYTES = 512, COPY_BYTES_MAX = 1 << 20 };
+enum { TREE_PATH_BYTES = 512, COPY_BYTES_MAX = 16 << 20 };
 
 void tree_open(struct tree *tree)
 {

@@ -225,7 +225,7 @@ Test(activation, a_unit_is_active_above_zero)
         cr_assert(activation_active(&activation, INFINITY) == counted);
         cr_assert(!activation_active(&activation, threshold));
         cr_assert(!at_zero || !activation_active(&activation, -0.0));
-        cr_assert(!activation_active(&activation, -1));
+        cr_assert(activation_active(&activation, -1) == (type == ACTIVATION_crelu));
         cr_assert(counted == (type != ACTIVATION_identity && type != ACTIVATION_softmax &&
                               type != ACTIVATION_log_softmax));
     }

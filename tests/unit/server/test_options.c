@@ -8,7 +8,7 @@
 #include "options.h"
 
 /* The rows of the table, as a test sees them. */
-enum kind { TEXT, CHOICE, COUNT, LIST };
+enum kind { TEXT, CHOICE, COUNT, LIST, SWITCH };
 
 static const struct row {
     enum kind kind;
@@ -21,11 +21,13 @@ static const struct row {
 #define OPTION_COUNT(field, name, fallback, least, most, meta, help) \
     {COUNT, name, NULL, meta, help, fallback, least, most},
 #define OPTION_LIST(field, name, meta, help) {LIST, name, NULL, meta, help, 0, 0, 0},
+#define OPTION_SWITCH(field, name, help)     {SWITCH, name, "off", "", help, 0, 0, 0},
 #include "options.def"
 #undef OPTION_TEXT
 #undef OPTION_CHOICE
 #undef OPTION_COUNT
 #undef OPTION_LIST
+#undef OPTION_SWITCH
 };
 
 enum { ROWS = sizeof rows / sizeof rows[0] };
@@ -38,11 +40,13 @@ static const char *text_of(const struct options *options, size_t i)
 #define OPTION_CHOICE(field, name, fallback, choices, help)          options->field,
 #define OPTION_COUNT(field, name, fallback, least, most, meta, help) NULL,
 #define OPTION_LIST(field, name, meta, help)                         options->field.count ? options->field.items[0] : NULL,
+#define OPTION_SWITCH(field, name, help)                             options->field ? "on" : "off",
 #include "options.def"
 #undef OPTION_TEXT
 #undef OPTION_CHOICE
 #undef OPTION_COUNT
 #undef OPTION_LIST
+#undef OPTION_SWITCH
     };
     return texts[i];
 }
@@ -54,11 +58,13 @@ static uint64_t count_of(const struct options *options, size_t i)
 #define OPTION_CHOICE(field, name, fallback, choices, help)          0,
 #define OPTION_COUNT(field, name, fallback, least, most, meta, help) options->field,
 #define OPTION_LIST(field, name, meta, help)                         options->field.count,
+#define OPTION_SWITCH(field, name, help)                             0,
 #include "options.def"
 #undef OPTION_TEXT
 #undef OPTION_CHOICE
 #undef OPTION_COUNT
 #undef OPTION_LIST
+#undef OPTION_SWITCH
     };
     return counts[i];
 }
@@ -85,6 +91,9 @@ static const char *other_value(const struct row *row, char value[64])
         snprintf(value, 64, "%.*s", same ? (int)first : 63, same ? row->meta : last);
         break;
     }
+    case SWITCH:
+        snprintf(value, 64, "on");
+        break;
     default:
         snprintf(value, 64, "value-of-%s", row->name);
     }
@@ -156,7 +165,10 @@ Test(options, every_flag_in_both_forms)
         other_value(&rows[i], value);
         snprintf(flag, sizeof flag, "--%s", rows[i].name);
         snprintf(joined, sizeof joined, "--%s=%s", rows[i].name, value);
-        cr_assert_eq(READ(&options, &error, flag, value), STATUS_OK, "%s", flag);
+        if (rows[i].kind == SWITCH)
+            cr_assert_eq(READ(&options, &error, flag), STATUS_OK, "%s", flag);
+        else
+            cr_assert_eq(READ(&options, &error, flag, value), STATUS_OK, "%s", flag);
         expect_only(&options, i, value);
         options_free(&options);
         cr_assert_eq(READ(&options, &error, joined), STATUS_OK, "%s", joined);
@@ -277,6 +289,30 @@ Test(options, choices_are_whole_words)
         for (size_t k = 0; k < sizeof bad / sizeof bad[0]; k++)
             expect_refused(&rows[i], bad[k]);
     }
+}
+
+Test(options, switches)
+{
+    static const struct {
+        const char *value;
+        bool on;
+    } cases[] = {{"on", true},   {"true", true},   {"1", true},
+                 {"off", false}, {"false", false}, {"0", false}};
+    struct options options;
+    struct error error;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char joined[32];
+        snprintf(joined, sizeof joined, "--admin=%s", cases[i].value);
+        cr_assert_eq(READ(&options, &error, joined), STATUS_OK, "%s", joined);
+        cr_assert_eq(options.admin, cases[i].on, "%s", joined);
+        options_free(&options);
+    }
+    cr_assert_eq(READ(&options, &error, "--admin", "model"), STATUS_OK);
+    cr_assert(options.admin && options.models.count == 1);
+    options_free(&options);
+    cr_assert_eq(READ(&options, &error, "--admin=yes"), STATUS_INVALID);
+    cr_assert(strstr(error.message, "--admin: expected on or off, found \"yes\""));
+    options_free(&options);
 }
 
 Test(options, models_and_flags_in_any_order)

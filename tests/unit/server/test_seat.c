@@ -305,6 +305,40 @@ Test(seat, pieces_are_counted_when_they_are_finished)
     close_fixture(&f);
 }
 
+/* Whatever was counted so far, pending or not, is forgotten; a piece under way counts after. */
+Test(seat, reset_forgets_finished_rows_only)
+{
+    struct fixture f;
+    struct batch batch;
+    struct counters merged;
+    struct arena arena;
+    open_fixture(&f);
+    learn(&f); /* rows at once: pending */
+    seat_reset(&f.seat);
+    cr_assert_eq(samples_of(&f, &merged, &arena), 0);
+    arena_free(&arena);
+    open_job(&f, &f.jobs[0], 0, ROWS, false);
+    batch_begin(&batch, &f.seat, f.jobs);
+    while (batch.done == 0)
+        cr_assert_not(batch_advance(&batch, 0));
+    batch_advance(&batch, 0); /* into the next piece */
+    size_t forgotten = batch.done;
+    seat_reset(&f.seat);
+    batch_advance(&batch, UINT64_MAX);
+    cr_assert_eq(samples_of(&f, &merged, &arena), ROWS - forgotten);
+    for (size_t layer = 0; layer < layers_of(&f); layer++) {
+        uint64_t expected = 0, found = 0;
+        for (size_t r = forgotten; r < ROWS; r++)
+            expected += f.active[layer * ROWS + r];
+        for (size_t u = 0; u < f.model.plan.layers[layer].units; u++)
+            found += merged.layers[layer].active[u];
+        cr_assert_eq(found, expected, "layer %zu", layer);
+    }
+    arena_free(&arena);
+    close_job(&f.jobs[0]);
+    close_fixture(&f);
+}
+
 Test(seat, jobs_without_statistics)
 {
     struct fixture f;

@@ -294,6 +294,35 @@ Test(session, bits_do_not_depend_on_the_instruction_set)
     net_free(&net);
 }
 
+/* Input 0 is zero and its weights are NaN: an output is finite where they are not read. */
+static void check_forced(struct session *session, enum skip skip, size_t rows)
+{
+    static const float x[2 * 2] = {0, 1, -0.0f, 2};
+    session->skip = skip;
+    session_run_rows(session, x, rows);
+    for (size_t row = 0; row < rows; row++)
+        cr_assert(isnan(session_row(session, 0, row)[0]) == (skip == SKIP_NEVER),
+                  "skip %d: row %zu of %zu", (int)skip, row, rows);
+}
+
+Test(session, skipping_can_be_forced)
+{
+    struct net net;
+    struct session session;
+    net_init(&net, 52);
+    net_chain(&net, 2, (const size_t[]){2, 10}, hinges);
+    float *weights = (float *)net.graph.nodes[0].panels;
+    for (size_t i = 0; i < 10; i++)
+        weights[i] = NAN;
+    net_session(&session, &net, best(), STATS_full, 2);
+    for (size_t rows = 1; rows <= 2; rows++) {
+        check_forced(&session, SKIP_ALWAYS, rows);
+        check_forced(&session, SKIP_NEVER, rows);
+    }
+    session_close(&session);
+    net_free(&net);
+}
+
 /* Stopping */
 
 /* Advances with a deadline that has passed until done, running something else in between; returns

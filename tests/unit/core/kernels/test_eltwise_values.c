@@ -21,11 +21,11 @@ enum { SPECIALS = sizeof specials / sizeof specials[0] };
 
 /* Where something changes: kinks, the functions' own parameters aside; the arguments at which
  * polynomials and clamps take over or e^z changes its power of two; where results underflow. */
-static const float edges[] = {0.0f,    1.0f,     -1.0f,    3.0f,      -3.0f,     6.0f,
-                              1.4142f, -1.4142f, 0.34657f, -0.34657f, 1.03972f,  -1.03972f,
-                              9.0f,    -9.0f,    14.42f,   -14.42f,   16.6f,     -16.6f,
-                              30.0f,   -30.0f,   87.0f,    -87.33f,   88.72f,    -88.72f,
-                              -90.0f,  -103.97f, -105.0f,  0x1p-26f,  -0x1p-26f, -0x1p-126f};
+static const float edges[] = {0.0f,     1.0f,      -1.0f,    3.0f,      -3.0f,     6.0f,
+                              1.06066f, -1.06066f, 0.34657f, -0.34657f, 1.03972f,  -1.03972f,
+                              9.0f,     -9.0f,     14.42f,   -14.42f,   16.6f,     -16.6f,
+                              30.0f,    -30.0f,    87.0f,    -87.33f,   88.72f,    -88.72f,
+                              -90.0f,   -103.97f,  -105.0f,  0x1p-26f,  -0x1p-26f, -0x1p-126f};
 
 enum { EDGES = sizeof edges / sizeof edges[0], OWN_EDGES = 4 };
 

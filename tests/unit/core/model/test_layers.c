@@ -114,6 +114,27 @@ Test(layers, a_dense_network_is_its_onnx_twin)
         2);
 }
 
+Test(layers, a_crelu_doubles_what_the_next_layer_takes)
+{
+    struct twins twins;
+    open_twins(&twins);
+    add_tensor(&twins, "first.weight", 2, (const int64_t[]){5, 7}, -1);
+    add_tensor(&twins, "second.weight", 2, (const int64_t[]){4, 10}, -1);
+    onnx_input(&twins.builder, "x", 2, (const int64_t[]){-1, 7});
+    onnx_int(&twins.builder, onnx_node(&twins.builder, "Gemm", "", "x first.weight", "a"), "transB",
+             1);
+    onnx_node(&twins.builder, "Relu", "", "a", "b");
+    onnx_node(&twins.builder, "Neg", "", "a", "c");
+    onnx_node(&twins.builder, "Relu", "", "c", "d");
+    onnx_int(&twins.builder, onnx_node(&twins.builder, "Concat", "", "b d", "e"), "axis", 1);
+    onnx_int(&twins.builder, onnx_node(&twins.builder, "Gemm", "", "e second.weight", "y"),
+             "transB", 1);
+    onnx_output(&twins.builder, "y");
+    cr_assert(close_equal(&twins, HEAD("[7]") "'layers':["
+                                              "{'type':'dense','name':'first','activation':'crelu'"
+                                              "},{'type':'dense','name':'second'}]}") == 1);
+}
+
 Test(layers, the_digits_network_answers_the_same_from_safetensors)
 {
     const struct model_options options = {.level = STATS_full};
