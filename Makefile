@@ -138,14 +138,16 @@ tests: $(BUILD)/tests/unit_tests $(BUILD)/tests/api_tests $(BUILD)/tests/conform
 test: deps ## install, build and run all tests
 	@tests/all.sh
 
-FLIPS ?= 100000
-SEED  ?= 1
+FLIPS  ?= 100000
+SEED   ?= 1
+FUZZED ?= models/digits/model.onnx $(wildcard tests/conformance/golden/*/model.onnx)
+
 $(BUILD)/tests/fuzz/onnx: $(call objects,tests/fuzz/onnx.c) $(BUILD)/libcore.a
 	$(Q) $(CC) $(LDFLAGS) $^ $(LDLIBS) -o $@
 
 fuzz: ## damaged ONNX files under the sanitizers; FLIPS=N SEED=N
 	@$(MAKE) --no-print-directory BUILD=build/asan SAN=address,undefined build/asan/tests/fuzz/onnx
-	build/asan/tests/fuzz/onnx $(FLIPS) $(SEED) models/digits/model.onnx $(wildcard tests/conformance/golden/*/model.onnx)
+	build/asan/tests/fuzz/onnx $(FLIPS) $(SEED) $(FUZZED)
 
 unit: $(BUILD)/tests/unit_tests ## unit tests
 	$<

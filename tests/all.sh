@@ -12,7 +12,8 @@ if build release all tests; then
 fi
 if build asan BUILD=build/asan SAN=address,undefined all tests; then
     sanitized asan build/asan unit api
-    script fuzz make --no-print-directory fuzz FLIPS=2000
+    script fuzz make --no-print-directory fuzz FLIPS=2000 \
+        FUZZED="models/digits/model.onnx tests/conformance/golden/test_activations/model.onnx"
 fi
 script models tests/models.sh
 script container tests/container/test.sh

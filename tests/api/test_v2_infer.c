@@ -103,8 +103,8 @@ static void as_fp16(const float *x, void *to)
     for (size_t i = 0; i < PIXELS; i++) {
         int exponent;
         float fraction = frexpf(x[i], &exponent);
-        uint16_t bits =
-            x[i] == 0 ? 0 : (uint16_t)((exponent + 14) << 10 | ((int)(fraction * 2048) - 1024));
+        const int half = (exponent + 14) << 10 | ((int)(fraction * 2048) - 1024);
+        const uint16_t bits = (uint16_t)(x[i] == 0 ? 0 : half);
         memcpy((char *)to + 2 * i, &bits, 2);
     }
 }

@@ -8,7 +8,8 @@
 
 enum { UNITS = 3, ROWS = 4 };
 
-static const float inputs[ROWS][UNITS] = {{1, -2, 0}, {-0.5f, 0, 0}, {0, 3, -0.0f}, {NAN, NAN, NAN}};
+static const float inputs[ROWS][UNITS] = {
+    {1, -2, 0}, {-0.5f, 0, 0}, {0, 3, -0.0f}, {NAN, NAN, NAN}};
 
 /* x -> "fc", which changes nothing -> [Relu(z), Relu(-z)] */
 static void build(struct onnx_builder *b)
