@@ -60,6 +60,11 @@ bool loop_draining(const struct loop *loop)
     return atomic_load_explicit(&loop->server->phase, memory_order_relaxed) >= PHASE_CLOSING;
 }
 
+bool loop_aborting(const struct loop *loop)
+{
+    return atomic_load_explicit(&loop->server->phase, memory_order_relaxed) == PHASE_ABORTING;
+}
+
 unsigned loop_load(const struct loop *loop)
 {
     return atomic_load(&loop->posted) + atomic_load(&loop->connections);

@@ -37,6 +37,9 @@ unsigned loop_load(const struct loop *loop);
 
 struct server *loop_server(const struct loop *loop);
 bool loop_draining(const struct loop *loop);
+
+/* Whether nothing may be begun any more whose answer comes later. */
+bool loop_aborting(const struct loop *loop);
 void loop_connections_changed(struct loop *loop);
 
 /* Records a request to that model in the usage of the loop's seat. */

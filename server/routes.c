@@ -85,7 +85,10 @@ void routes_body(struct exchange *exchange, const char *bytes, size_t count)
 
 void routes_end(struct exchange *exchange)
 {
-    exchange->route->end(exchange);
+    if (loop_aborting(exchange->loop))
+        exchange_refuse(exchange, 503, "draining", "the server is shutting down");
+    else
+        exchange->route->end(exchange);
 }
 
 void routes_release(struct exchange *exchange)

@@ -390,3 +390,30 @@ Test(reload, the_server_answers_while_it_loads)
     daemon_stop(&daemon);
     close(file);
 }
+
+/* Orders that wait when the server ends are answered or cut off, and nothing waits for them. */
+Test(reload, ends_while_clients_give_orders)
+{
+    struct generations g;
+    open_generations(&g, NETWORK_A, NETWORK_B, PIXELS, SCORES);
+    for (int again = 0; again < 2; again++) {
+        struct daemon daemon;
+        struct orders orders[CLIENTS];
+        DAEMON_START(&daemon, "--admin", "--model-dir", g.tree.path);
+        for (size_t i = 0; i < CLIENTS; i++) {
+            orders[i] = (struct orders){.port = daemon.port, .times = 2000, .unload = i % 2};
+            cr_assert(pthread_create(&orders[i].thread, NULL, give_orders, &orders[i]) == 0);
+        }
+        rest_ms(50);
+        daemon_signal(&daemon, SIGTERM);
+        if (again)
+            daemon_signal(&daemon, SIGINT);
+        int status = daemon_wait(&daemon, PATIENCE_MS);
+        for (size_t i = 0; i < CLIENTS; i++)
+            pthread_join(orders[i].thread, NULL);
+        if (status != 0)
+            cr_assert_fail("relud ended with %d:\n%s", status, daemon_log(&daemon));
+        close(daemon.log);
+    }
+    close_generations(&g);
+}
