@@ -94,5 +94,7 @@ void *arena_alloc(struct arena *arena, size_t count, size_t element_bytes)
 char *arena_text(struct arena *arena, const char *text, size_t length)
 {
     char *copy = length < SIZE_MAX ? arena_alloc(arena, length + 1, 1) : NULL;
-    return copy ? memcpy(copy, text, length) : NULL;
+    if (copy && length > 0)
+        memcpy(copy, text, length);
+    return copy;
 }

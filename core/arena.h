@@ -25,7 +25,7 @@ void arena_free(struct arena *arena);
  * reached or memory is exhausted. A count of 0 gives a valid pointer to nothing. */
 void *arena_alloc(struct arena *arena, size_t count, size_t element_bytes);
 
-/* A NUL-terminated copy of the first length bytes of text. */
+/* A NUL-terminated copy of the first length bytes of text, which may be NULL where length is 0. */
 char *arena_text(struct arena *arena, const char *text, size_t length);
 
 #endif
