@@ -86,49 +86,6 @@ static enum MHD_Result send_answer(struct exchange *exchange)
     return result;
 }
 
-void exchange_answer(struct exchange *exchange, int status, const char *content_type)
-{
-    exchange->status = status;
-    exchange->content_type = content_type;
-    if (exchange->reply.failed) {
-        text_free(&exchange->reply);
-        exchange->status = MHD_HTTP_SERVICE_UNAVAILABLE;
-        exchange->json_bytes = 0;
-    }
-}
-
-void exchange_refuse(struct exchange *exchange, int status, const char *code, const char *format,
-                     ...)
-{
-    char message[ERROR_MESSAGE_BYTES];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(message, sizeof message, format, args);
-    va_end(args);
-    exchange->reply.count = 0;
-    text_put(&exchange->reply, "{\"error\":");
-    text_quote(&exchange->reply, message, strlen(message));
-    text_format(&exchange->reply, ",\"code\":\"%s\"}", code);
-    if (status == MHD_HTTP_SERVICE_UNAVAILABLE)
-        exchange->retry_after_s = 1;
-    exchange_answer(exchange, status, "application/json");
-}
-
-void exchange_fail(struct exchange *exchange, const struct error *error)
-{
-    static const int statuses[] = {
-        [STATUS_OK] = MHD_HTTP_OK,
-        [STATUS_INVALID] = MHD_HTTP_BAD_REQUEST,
-        [STATUS_UNSUPPORTED] = MHD_HTTP_UNSUPPORTED_MEDIA_TYPE,
-        [STATUS_NOT_FOUND] = MHD_HTTP_NOT_FOUND,
-        [STATUS_TOO_LARGE] = MHD_HTTP_CONTENT_TOO_LARGE,
-        [STATUS_OUT_OF_MEMORY] = MHD_HTTP_SERVICE_UNAVAILABLE,
-        [STATUS_IO] = MHD_HTTP_SERVICE_UNAVAILABLE,
-    };
-    exchange_refuse(exchange, statuses[error->status], status_text(error->status), "%s",
-                    error->message);
-}
-
 void exchange_suspend(struct exchange *exchange)
 {
     exchange->suspended = true;
