@@ -68,24 +68,42 @@ static size_t adjoining(const struct op_input *input, struct op_span span, size_
 
 /* The epilogue */
 
+/* Words of bits that are to be folded: a panel of one position. */
+enum { FOLD_WORDS = PANEL_COLUMNS / 64 };
+
+/* Adds count positions of one row, units from channel on, to what the row did. Other workers may be
+ * adding other tiles of the row; most find their bits set already. */
+static void fold_row(const struct activity *activity, size_t row, const uint64_t *bits,
+                     size_t count, size_t channel, size_t units)
+{
+    uint64_t *into =
+        (uint64_t *)(void *)(activity->bits + row * activity->bits_stride + channel / 8);
+    uint32_t fired = 0;
+    for (size_t unit = 0; unit < units; unit += 64) {
+        const uint64_t mask = units - unit < 64 ? ~(UINT64_MAX << (units - unit)) : UINT64_MAX;
+        uint64_t any = 0;
+        for (size_t i = 0; i < count; i++) {
+            const uint64_t word = bits[i * FOLD_WORDS + unit / 64] & mask;
+            any |= word;
+            fired += (uint32_t)__builtin_popcountll(word);
+        }
+        if (any & ~__atomic_load_n(&into[unit / 64], __ATOMIC_RELAXED))
+            __atomic_fetch_or(&into[unit / 64], any, __ATOMIC_RELAXED);
+    }
+    __atomic_fetch_add(&activity->fired[row], fired, __ATOMIC_RELAXED);
+}
+
 /* Several positions of a row share its bitmap: a unit is active in the row where it is at any.
  * Bitmaps are whole words, and panels begin on one. */
 static void fold_bits(const struct op_run *run, const uint64_t *bits, size_t first, size_t count,
                       size_t channel, size_t width)
 {
-    const struct activity *activity = &run->activity;
-    const size_t rest = run->output->channels - channel;
+    const size_t positions = run->output->positions, rest = run->output->channels - channel;
     const size_t units = rest < width ? rest : width;
-    for (size_t i = 0; i < count; i++, bits += PANEL_COLUMNS / 64) {
-        const size_t row = (first + i) / run->output->positions;
-        uint64_t *into =
-            (uint64_t *)(void *)(activity->bits + row * activity->bits_stride + channel / 8);
-        for (size_t unit = 0; unit < units; unit += 64) {
-            const uint64_t mask = units - unit < 64 ? ~(UINT64_MAX << (units - unit)) : UINT64_MAX;
-            const uint64_t word = bits[unit / 64] & mask;
-            into[unit / 64] |= word;
-            activity->fired[row] += (uint32_t)__builtin_popcountll(word);
-        }
+    for (size_t p = first, of_row; p < first + count; p += of_row, bits += of_row * FOLD_WORDS) {
+        const size_t to_end = positions - p % positions, left = first + count - p;
+        of_row = to_end < left ? to_end : left;
+        fold_row(&run->activity, p / positions, bits, of_row, channel, units);
     }
 }
 
@@ -128,7 +146,7 @@ struct gemm op_panel(const struct node *node, size_t group, size_t panel)
 void op_gemm(const struct op_run *run, size_t panel, struct op_span span, const float *x,
              size_t x_stride)
 {
-    uint64_t bits[OP_TILE_ROWS * PANEL_COLUMNS / 64];
+    uint64_t bits[OP_TILE_ROWS * FOLD_WORDS];
     const size_t channel = panel * PANEL_COLUMNS, y_stride = run->output->stride;
     const struct epilogue epilogue = epilogue_of(run, span.first, channel, bits);
     struct gemm gemm = op_panel(run->node, 0, panel);
@@ -145,7 +163,7 @@ void op_gemm(const struct op_run *run, size_t panel, struct op_span span, const 
 
 void op_epilogue(const struct op_run *run, size_t first, size_t count, size_t channel, size_t width)
 {
-    uint64_t bits[OP_TILE_ROWS * PANEL_COLUMNS / 64];
+    uint64_t bits[OP_TILE_ROWS * FOLD_WORDS];
     const struct epilogue e = epilogue_of(run, first, channel, bits);
     const size_t stride = run->output->stride;
     float *y = run->y + first * stride + channel;
@@ -177,16 +195,17 @@ static bool dense_skips(const struct op_run *run, size_t rows)
 }
 
 /* Row by row: only the weights of non-zero inputs are read. The list of a row that is alone lasts
- * for all its panels, which follow each other. */
+ * for all its panels. */
 static void dense_rows_skipping(struct op_run *run, struct op_span span, size_t panel)
 {
     const struct node *node = run->node;
     const size_t width = panel_width(node->n, panel);
     float *y = run->y + panel * PANEL_COLUMNS;
     for (size_t p = span.first; p < span.first + span.count; p++) {
-        if (panel == 0 || span.count > 1)
+        if (run->held != p)
             run->listed = run->kernels->nonzero(node->k, input_position(&run->inputs[0], p),
                                                 run->index, run->scratch);
+        run->held = p;
         run->kernels->gemv(run->listed, width, run->index, run->scratch,
                            node->panels + panel_offset(node->k, panel),
                            node->bias + panel * PANEL_COLUMNS, y + p * run->output->stride);

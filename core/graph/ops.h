@@ -1,9 +1,10 @@
 /* ops: how each operation runs, tile by tile.
  *
- * A tile is the unit at which a run can stop and be resumed. Tiles of one node are run in order, 0
- * first; the bits of the result do not depend on how rows are cut into tiles. Ops that make units
- * (dense, conv, depthwise, activation) end each tile with its epilogue: residual, activation,
- * bitmap, counts. */
+ * A tile is the unit at which a run can stop and be resumed. Tiles of one node do not depend on
+ * each other: any order and any number of workers, each with an op_run of its own, give the same
+ * bits, which do not depend on how rows are cut into tiles either. Ops that make units (dense,
+ * conv, depthwise, activation) end each tile with its epilogue: residual, activation, bitmap,
+ * counts. */
 #ifndef RELUD_OPS_H
 #define RELUD_OPS_H
 
@@ -17,7 +18,8 @@ struct op_input {
     size_t row; /* floats from one row to the next: 0 for a constant */
 };
 
-/* What the rows of one layer did in one run. */
+/* What the rows of one layer did in one run. Workers share bits and fired, and have a tally each.
+ */
 struct activity {
     uint8_t *bits; /* [rows, bits_stride] bit u of row r: unit u was active at some position; NULL:
                       uncounted */
@@ -30,7 +32,10 @@ struct activity {
  * zero. The bits are the same: tests force either. */
 enum skip { SKIP_AUTO /* where that is faster */, SKIP_ALWAYS, SKIP_NEVER };
 
-/* One node applied to the rows of one run. */
+/* What the scratch holds when a worker comes to a node. */
+#define OP_NOTHING SIZE_MAX
+
+/* One node applied to the rows of one run, as one worker sees it. */
 struct op_run {
     const struct kernels *kernels;
     const struct node *node;
@@ -41,10 +46,11 @@ struct op_run {
     const struct value *output;
     float *y; /* rows follow each other without a gap; does not overlap any input */
     struct activity activity;
-    float *scratch;  /* op_scratch() floats of this node; what the listed inputs of one row were
-                        stays  from one tile to the next */
+    float *scratch;  /* the worker's own: op_scratch() floats of this node */
     uint32_t *index; /* as many as scratch */
-    size_t listed;
+    size_t held;   /* the row whose inputs, or the pixels whose windows the scratch holds for other
+                      tiles that need them too; OP_NOTHING */
+    size_t listed; /* dense: inputs of the row that is held */
 };
 
 struct op_info {

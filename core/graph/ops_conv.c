@@ -33,9 +33,16 @@ static struct pixels tile_pixels(const struct value *output, size_t pixels, size
     return (struct pixels){tile / blocks, first, rest < pixels ? rest : pixels};
 }
 
+/* The panels of a block of pixels are tiles of their own; groups are not. */
+static size_t conv_panels(const struct node *node)
+{
+    return node->groups > 1 ? 1 : panel_count(node->n);
+}
+
 size_t op_tiles_conv(const struct graph *graph, const struct node *node, size_t rows)
 {
-    return rows * pixel_blocks(&graph->values[node->output], conv_tile_pixels(node));
+    const size_t blocks = pixel_blocks(&graph->values[node->output], conv_tile_pixels(node));
+    return rows * blocks * conv_panels(node);
 }
 
 /* The output pixel's place along each axis. */
@@ -151,27 +158,31 @@ static float *pixels_output(const struct op_run *run, const struct pixels *pixel
     return run->y + (pixels->row * run->output->positions + pixels->first) * run->output->stride;
 }
 
+/* Gathers a block of pixels, unless it is the one the scratch holds. */
+static void hold_pixels(struct op_run *run, const struct pixels *pixels, size_t block)
+{
+    if (run->held != block)
+        gather(run, pixels, 0, run->scratch);
+    run->held = block;
+}
+
 void op_run_conv(struct op_run *run, size_t tile)
 {
     const struct node *node = run->node;
     const struct value *x = run->inputs[0].value;
-    const struct pixels pixels = tile_pixels(run->output, conv_tile_pixels(node), tile);
+    const size_t panels = conv_panels(node), block = tile / panels;
+    const struct pixels pixels = tile_pixels(run->output, conv_tile_pixels(node), block);
     const struct op_span span = {pixels.row * run->output->positions + pixels.first, pixels.count};
-    const float *from = run->scratch;
-    size_t stride = node->k;
     if (node->groups > 1) {
         conv_groups(run, &pixels, pixels_output(run, &pixels));
         finish_pixels(run, &pixels);
-        return;
-    }
-    if (is_pointwise(node)) {
-        from = run->inputs[0].data + pixels.row * run->inputs[0].row + pixels.first * x->stride;
-        stride = x->stride;
+    } else if (is_pointwise(node)) {
+        const float *row = run->inputs[0].data + pixels.row * run->inputs[0].row;
+        op_gemm(run, tile % panels, span, row + pixels.first * x->stride, x->stride);
     } else {
-        gather(run, &pixels, 0, run->scratch);
+        hold_pixels(run, &pixels, block);
+        op_gemm(run, tile % panels, span, run->scratch, node->k);
     }
-    for (size_t panel = 0; panel < panel_count(node->n); panel++)
-        op_gemm(run, panel, span, from, stride);
 }
 
 /* Depthwise and pooling: the taps of a window as pointers */

@@ -145,6 +145,7 @@ static void enter_node(struct session *session)
     const struct activity *activity = &run->activity;
     run->skip = session->skip;
     run->rows = session->rows;
+    run->held = OP_NOTHING;
     for (size_t i = 0; run->bound && i < run->node->input_count; i++)
         run->inputs[i] = value_rows(session, run->node->inputs[i]);
     if (activity->fired) { /* several positions of a row add to these */
