@@ -186,7 +186,71 @@ bool activation_leaks(const struct activation *activation, size_t unit)
 {
     if (activation->type == ACTIVATION_elu || activation->type == ACTIVATION_selu)
         return activation->parameters[0] != 0.0f;
-    return infos[activation->type].trait != HINGE || slope_below(activation, unit) != 0.0;
+    const enum activation_trait trait = infos[activation->type].trait;
+    return (trait != HINGE && trait != CAPPED) || slope_below(activation, unit) != 0.0;
+}
+
+bool activation_tailed(const struct activation *activation)
+{
+    const enum activation_trait trait = infos[activation->type].trait;
+    return trait == CAPPED || trait == SATURATING;
+}
+
+bool activation_capped(const struct activation *activation)
+{
+    return infos[activation->type].trait == CAPPED ||
+           (activation->type == ACTIVATION_hard_sigmoid && activation->parameters[0] > 0);
+}
+
+/* The smallest float above z, the largest below it. */
+static float float_above(double z)
+{
+    const float nearest = (float)z;
+    return (double)nearest > z ? nearest : nextafterf(nearest, INFINITY);
+}
+
+static float float_below(double z)
+{
+    return -float_above(-z);
+}
+
+/* Where alpha z + beta is 0 and where it is 1. */
+static struct activation_tails hard_sigmoid_tails(double alpha, double beta)
+{
+    const double zero = -beta / alpha, one = (1 - beta) / alpha;
+    if (fabs(alpha) < 1e-3)
+        return (struct activation_tails){INFINITY, NAN};
+    return (struct activation_tails){float_above(fmin(zero, one)), float_below(fmax(zero, one))};
+}
+
+struct activation_tails activation_tails(const struct activation *activation)
+{
+    const float a = activation->parameters[0], b = activation->parameters[1];
+    switch (activation->type) {
+    case ACTIVATION_relu6:
+    case ACTIVATION_clip:
+        return (struct activation_tails){NAN, float_below((double)b)};
+    case ACTIVATION_gelu:
+        return (struct activation_tails){-0x1.e7ba40p+1f, NAN};
+    case ACTIVATION_gelu_tanh:
+        return (struct activation_tails){-0x1.de6174p+1f, NAN};
+    case ACTIVATION_silu:
+        return (struct activation_tails){-0x1.1f859ep+3f, NAN};
+    case ACTIVATION_mish:
+        return (struct activation_tails){-0x1.1f86dep+3f, NAN};
+    case ACTIVATION_hard_swish:
+        return (struct activation_tails){float_above(-3), NAN};
+    case ACTIVATION_softplus:
+        return (struct activation_tails){-0x1.ba0844p+2f, NAN};
+    case ACTIVATION_hard_sigmoid:
+        return hard_sigmoid_tails((double)a, (double)b);
+    case ACTIVATION_sigmoid:
+        return (struct activation_tails){-0x1.b9f7d8p+2f, 0x1.b9f7d8p+2f};
+    case ACTIVATION_tanh:
+        return (struct activation_tails){-0x1.0964c0p+2f, 0x1.0964c0p+2f};
+    default:
+        return (struct activation_tails){NAN, NAN};
+    }
 }
 
 static double clip(double z, double low, double high)

@@ -21,7 +21,7 @@ enum activation_type {
     ACTIVATION_COUNT
 };
 
-enum activation_trait { HINGE, SMOOTH, UNCOUNTED };
+enum activation_trait { HINGE, CAPPED, SMOOTH, SATURATING, UNCOUNTED };
 
 enum { ACTIVATION_PARAMETERS = 2 };
 
@@ -71,6 +71,20 @@ float activation_threshold(const struct activation *activation);
 /* The one slope of a leaky_relu, prelu or rrelu below zero, and the other numbers kernels take:
  * what parameters mean to eltwise.h. */
 void activation_constants(const struct activation *activation, float constants[2]);
+
+/* Where f has flat ends: for z < low and for z > high, NaN where there is no such end. For a CAPPED
+ * function f is at its upper bound there, for a SATURATING one |f'(z)| < 1e-3. */
+struct activation_tails {
+    float low, high;
+};
+
+/* Whether f has such ends: f is CAPPED or SATURATING. */
+bool activation_tailed(const struct activation *activation);
+
+struct activation_tails activation_tails(const struct activation *activation);
+
+/* Whether f(z) is at an upper bound for every z beyond the high tail's begin. */
+bool activation_capped(const struct activation *activation);
 
 /* Whether unit passes a gradient while inactive: silent rather than dead when it never fires. */
 bool activation_leaks(const struct activation *activation, size_t unit);

@@ -15,6 +15,7 @@ struct activate_tile {
     size_t bits_stride;
     const float *slope; /* of column 0; NULL: constants[0] is everyone's */
     float constants[2], threshold;
+    struct activation_tails tails;
     struct tally tally; /* already at column 0; .active NULL for none */
 };
 
@@ -38,18 +39,22 @@ static __attribute__((noinline)) void recount_finite(const struct activate_tile 
 /* What one vector of columns has counted over all rows. An output that is not finite shows in the
  * sum, where there is one, which was finite before; in poison otherwise. */
 struct column_counts {
-    vi active;
+    vi active, low, high;
     vf max;
     vf poison;
     vd sum, magnitude;
 };
 
-/* full, magnitude: constants, as in activate_columns. */
-VEC_INLINE struct column_counts load_counts(const int full, const int magnitude,
+/* tailed, full, magnitude: constants, as in activate_columns. */
+VEC_INLINE struct column_counts load_counts(const int tailed, const int full, const int magnitude,
                                             const struct tally *tally, size_t j)
 {
     struct column_counts counts = {.poison = vf_set1(0.0f)};
     memcpy(&counts.active, tally->active + j, sizeof counts.active);
+    if (tailed) {
+        memcpy(&counts.low, tally->low + j, sizeof counts.low);
+        memcpy(&counts.high, tally->high + j, sizeof counts.high);
+    }
     if (full) {
         counts.max = vf_load(tally->max + j);
         counts.sum = vd_load(tally->sum + j);
@@ -59,10 +64,15 @@ VEC_INLINE struct column_counts load_counts(const int full, const int magnitude,
     return counts;
 }
 
-VEC_INLINE void store_counts(const int full, const int magnitude, const struct activate_tile *t,
-                             size_t j, const struct column_counts *counts)
+VEC_INLINE void store_counts(const int tailed, const int full, const int magnitude,
+                             const struct activate_tile *t, size_t j,
+                             const struct column_counts *counts)
 {
     memcpy(t->tally.active + j, &counts->active, sizeof counts->active);
+    if (tailed) {
+        memcpy(t->tally.low + j, &counts->low, sizeof counts->low);
+        memcpy(t->tally.high + j, &counts->high, sizeof counts->high);
+    }
     if (full)
         vf_store(t->tally.max + j, counts->max);
     const int rare = full ? !vd_all_finite(counts->sum) : vf_any_nan(counts->poison);
@@ -76,18 +86,20 @@ VEC_INLINE void store_counts(const int full, const int magnitude, const struct a
         vd_store(t->tally.magnitude + j, counts->magnitude);
 }
 
-/* counted, full, magnitude: constants, so that each combination is a loop of its own. */
-VEC_INLINE void activate_columns(const enum activation_type type, const int counted, const int full,
-                                 const int magnitude, const struct activate_tile *tile)
+/* tailed, counted, full, magnitude: constants, so that each combination is a loop of its own. */
+VEC_INLINE void activate_columns(const enum activation_type type, const int tailed,
+                                 const int counted, const int full, const int magnitude,
+                                 const struct activate_tile *tile)
 {
     const struct activate_tile t =
         *tile; /* its own copy: the bytes of bits alias everything else */
     const vf zero = vf_set1(0.0f), b = vf_set1(t.constants[1]), threshold = vf_set1(t.threshold);
+    const vf low = vf_set1(t.tails.low), high = vf_set1(t.tails.high);
     for (size_t j = 0; j < t.width; j += VEC_LANES) {
         const vf a = t.slope ? vf_load(t.slope + j) : vf_set1(t.constants[0]);
         struct column_counts counts;
         if (counted)
-            counts = load_counts(full, magnitude, &t.tally, j);
+            counts = load_counts(tailed, full, magnitude, &t.tally, j);
         for (size_t r = 0; r < t.rows; r++) {
             float *y = t.y + r * t.y_stride + j;
             const vf z = vf_load(y);
@@ -100,6 +112,10 @@ VEC_INLINE void activate_columns(const enum activation_type type, const int coun
             if (!counted)
                 continue;
             counts.active = vm_count(counts.active, active);
+            if (tailed) {
+                counts.low = vm_count(counts.low, vf_greater(low, z));
+                counts.high = vm_count(counts.high, vf_greater(z, high));
+            }
             if (full) {
                 counts.max = vf_max(z, counts.max);
                 counts.sum = vd_add(counts.sum, h);
@@ -110,20 +126,22 @@ VEC_INLINE void activate_columns(const enum activation_type type, const int coun
                 counts.magnitude = vd_add(counts.magnitude, vf_abs(h));
         }
         if (counted)
-            store_counts(full, magnitude, tile, j, &counts);
+            store_counts(tailed, full, magnitude, tile, j, &counts);
     }
 }
 
-VEC_INLINE void activate_level(const enum activation_type type, const struct activate_tile *tile)
+VEC_INLINE void activate_level(const enum activation_type type, const enum activation_trait trait,
+                               const struct activate_tile *tile)
 {
+    const int tailed = trait == CAPPED || trait == SATURATING;
     if (!tile->tally.active)
-        activate_columns(type, 0, 0, 0, tile);
+        activate_columns(type, 0, 0, 0, 0, tile);
     else if (!tile->tally.max)
-        activate_columns(type, 1, 0, 0, tile);
+        activate_columns(type, tailed, 1, 0, 0, tile);
     else if (!tile->tally.magnitude)
-        activate_columns(type, 1, 1, 0, tile);
+        activate_columns(type, tailed, 1, 1, 0, tile);
     else
-        activate_columns(type, 1, 1, 1, tile);
+        activate_columns(type, tailed, 1, 1, 1, tile);
 }
 
 /* The tile of a layer that begins at its unit 0; rows, columns and bits are still to be set. */
@@ -132,6 +150,7 @@ static struct activate_tile activate_open(const struct activation *activation,
 {
     struct activate_tile tile = {.slope = activation->slope,
                                  .threshold = activation_threshold(activation),
+                                 .tails = activation_tails(activation),
                                  .tally = tally ? *tally : (struct tally){.active = NULL}};
     activation_constants(activation, tile.constants);
     return tile;
@@ -144,6 +163,8 @@ VEC_INLINE void activate_shift(struct activate_tile *tile, size_t units)
     tile->slope += tile->slope ? units : 0;
     tally->units -= units;
     tally->active += tally->active ? units : 0;
+    tally->low += tally->low ? units : 0;
+    tally->high += tally->high ? units : 0;
     tally->sum += tally->sum ? units : 0;
     tally->magnitude += tally->magnitude ? units : 0;
     tally->max += tally->max ? units : 0;
@@ -154,7 +175,7 @@ static void activate_as(enum activation_type type, const struct activate_tile *t
     switch (type) {
 #define ACTIVATION(name, onnx_op, trait, first, first_default, second, second_default, ulps) \
     case ACTIVATION_##name:                                                                  \
-        activate_level(ACTIVATION_##name, tile);                                             \
+        activate_level(ACTIVATION_##name, trait, tile);                                      \
         break;
 #include "activation.def"
 #undef ACTIVATION

@@ -20,12 +20,14 @@
 /* What a run has counted for one layer since it was last folded; arrays hold panel_padded(n)
  * elements. A NULL array is not counted. Padding columns hold rubbish. */
 struct tally {
-    size_t units;        /* of the layer: what lies behind is padding */
-    uint32_t *active;    /* observations in which the unit was active */
-    double *sum;         /* of finite outputs */
-    double *magnitude;   /* of |output|, finite ones; NULL where it equals sum */
-    float *max;          /* largest pre-activation that is not NaN; begins at -inf */
-    uint64_t *nonfinite; /* one number: outputs of the layer that are NaN or infinite */
+    size_t units;         /* of the layer: what lies behind is padding */
+    uint32_t *active;     /* observations in which the unit was active */
+    uint32_t *low, *high; /* and in which z was in either of activation_tails(); there where the
+                             activation is tailed */
+    double *sum;          /* of finite outputs */
+    double *magnitude;    /* of |output|, finite ones; NULL where it equals sum */
+    float *max;           /* largest pre-activation that is not NaN; begins at -inf */
+    uint64_t *nonfinite;  /* one number: outputs of the layer that are NaN or infinite */
 };
 
 /* What follows a chain: an addition, an activation, its counts. Everything points at row 0 and

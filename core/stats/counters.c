@@ -44,13 +44,19 @@ static bool layer_init(struct layer_counters *counters, struct arena *arena,
     if (level == STATS_off)
         return true;
     counters->active = arena_alloc(arena, units, sizeof *counters->active);
+    bool complete = counters->active;
+    if (activation_tailed(&layer->node->activation)) {
+        counters->low = arena_alloc(arena, units, sizeof *counters->low);
+        counters->high = arena_alloc(arena, units, sizeof *counters->high);
+        complete &= counters->low && counters->high;
+    }
     if (level == STATS_counts)
-        return counters->active;
+        return complete;
     counters->sum = arena_alloc(arena, units, sizeof *counters->sum);
     counters->magnitude =
         has_magnitude(layer) ? arena_alloc(arena, units, sizeof *counters->sum) : counters->sum;
     counters->max = arena_alloc(arena, units, sizeof *counters->max);
-    return counters->active && counters->sum && counters->magnitude && counters->max;
+    return complete && counters->sum && counters->magnitude && counters->max;
 }
 
 enum status counters_init(struct counters *counters, struct arena *arena, const struct plan *plan,
@@ -73,6 +79,10 @@ static void layer_reset(struct layer_counters *counters, size_t units)
     counters->nonfinite = 0;
     if (counters->active)
         memset(counters->active, 0, units * sizeof *counters->active);
+    if (counters->low) {
+        memset(counters->low, 0, units * sizeof *counters->low);
+        memset(counters->high, 0, units * sizeof *counters->high);
+    }
     if (!counters->sum)
         return;
     memset(counters->sum, 0, units * sizeof *counters->sum);
@@ -95,6 +105,10 @@ static void layer_merge(struct layer_counters *into, const struct layer_counters
     into->nonfinite += from->nonfinite;
     for (size_t i = 0; into->active && i < units; i++)
         into->active[i] += from->active[i];
+    for (size_t i = 0; into->low && i < units; i++) {
+        into->low[i] += from->low[i];
+        into->high[i] += from->high[i];
+    }
     for (size_t i = 0; into->sum && i < units; i++) {
         into->sum[i] += from->sum[i];
         into->max[i] = from->max[i] > into->max[i] ? from->max[i] : into->max[i];
@@ -114,6 +128,10 @@ void counters_merge(struct counters *into, const struct counters *from)
 static void tally_reset(struct tally *tally, size_t units)
 {
     memset(tally->active, 0, units * sizeof *tally->active);
+    if (tally->low) {
+        memset(tally->low, 0, units * sizeof *tally->low);
+        memset(tally->high, 0, units * sizeof *tally->high);
+    }
     *tally->nonfinite = 0;
     if (tally->sum)
         memset(tally->sum, 0, units * sizeof *tally->sum);
@@ -131,6 +149,11 @@ static bool tally_init(struct tally *tally, struct arena *arena, const struct la
     tally->active = arena_alloc(arena, units, sizeof *tally->active);
     tally->nonfinite = arena_alloc(arena, 1, sizeof *tally->nonfinite);
     bool complete = tally->active && tally->nonfinite;
+    if (activation_tailed(&layer->node->activation)) {
+        tally->low = arena_alloc(arena, units, sizeof *tally->low);
+        tally->high = arena_alloc(arena, units, sizeof *tally->high);
+        complete &= tally->low && tally->high;
+    }
     if (level == STATS_full) {
         tally->sum = arena_alloc(arena, units, sizeof *tally->sum);
         tally->max = arena_alloc(arena, units, sizeof *tally->max);
@@ -161,7 +184,7 @@ enum status tallies_init(struct tally **tallies, struct arena *arena, const stru
 
 /* One array of a tally. restrict tells the compiler that both may be taken a vector at a time. */
 
-static void add_active(uint64_t *restrict into, const uint32_t *restrict from, size_t units)
+static void add_counts(uint64_t *restrict into, const uint32_t *restrict from, size_t units)
 {
     for (size_t i = 0; i < units; i++)
         into[i] += from[i];
@@ -188,7 +211,11 @@ void counters_add(struct counters *into, const struct tally *tallies, uint64_t r
         size_t units = into->plan->layers[i].units;
         layer->observations += rows * into->plan->layers[i].positions;
         layer->nonfinite += *tally->nonfinite;
-        add_active(layer->active, tally->active, units);
+        add_counts(layer->active, tally->active, units);
+        if (tally->low) {
+            add_counts(layer->low, tally->low, units);
+            add_counts(layer->high, tally->high, units);
+        }
         if (tally->sum) {
             add_sum(layer->sum, tally->sum, units);
             add_max(layer->max, tally->max, units);

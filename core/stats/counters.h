@@ -21,8 +21,10 @@ bool stats_level_named(enum stats_level *level, const char *name);
 struct layer_counters {
     uint64_t observations; /* of each unit: rows x positions */
     uint64_t nonfinite;    /* outputs that were NaN or infinite */
-    uint64_t *active; /* [units] observations in which the unit was active; NULL at level off */
-    double *sum;      /* [units] of finite outputs; NULL below level full */
+    uint64_t *active;     /* [units] observations in which the unit was active; NULL at level off */
+    uint64_t *low, *high; /* [units] and in which the pre-activation was in either of
+                             activation_tails(); NULL where there are none, too */
+    double *sum;          /* [units] of finite outputs; NULL below level full */
     double
         *magnitude; /* [units] of their magnitudes; sum itself where outputs are never negative */
     float *max;     /* [units] largest pre-activation, -inf before the first */

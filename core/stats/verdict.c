@@ -2,14 +2,22 @@
 
 #include <math.h>
 
-const char *verdict_name(enum verdict verdict)
-{
-    static const char *const names[] = {
-#define VERDICT(name) #name,
+static const struct {
+    const char *name, *source;
+} verdicts[] = {
+#define VERDICT(name, source) {#name, source},
 #include "verdict.def"
 #undef VERDICT
-    };
-    return names[verdict];
+};
+
+const char *verdict_name(enum verdict verdict)
+{
+    return verdicts[verdict].name;
+}
+
+const char *verdict_source(enum verdict verdict)
+{
+    return verdicts[verdict].source;
 }
 
 static bool is_dormant(const struct layer_view *view, size_t unit, double tau, double mean)
@@ -18,6 +26,21 @@ static bool is_dormant(const struct layer_view *view, size_t unit, double tau, d
     if (!c->magnitude)
         return false;
     return c->magnitude[unit] / (double)c->observations <= tau * mean;
+}
+
+static bool is_stuck_high(const struct layer_view *view, size_t unit)
+{
+    const struct layer_counters *c = view->counters;
+    return activation_capped(&view->layer->node->activation) && c->high[unit] == c->observations;
+}
+
+static bool is_saturated(const struct layer_view *view, size_t unit)
+{
+    const struct layer_counters *c = view->counters;
+    const enum activation_type type = view->layer->node->activation.type;
+    return activation_info(type)->trait == SATURATING &&
+           (double)(c->low[unit] + c->high[unit]) >=
+               VERDICT_SATURATED_RATE * (double)c->observations;
 }
 
 bool verdict_holds(enum verdict verdict, const struct layer_view *view, size_t unit, double tau,
@@ -38,6 +61,10 @@ bool verdict_holds(enum verdict verdict, const struct layer_view *view, size_t u
         return active > 0 && (double)active < VERDICT_RARE_RATE * (double)c->observations;
     case VERDICT_always_on:
         return active == c->observations;
+    case VERDICT_stuck_high:
+        return is_stuck_high(view, unit);
+    case VERDICT_saturated:
+        return is_saturated(view, unit);
     case VERDICT_COUNT:
         break;
     }

@@ -1,13 +1,14 @@
-/* verdict: what the counters say of each unit.
+/* verdict: what the counters say of each unit. verdict.def names the sources.
  *
- *   dead       never active in all n observations, and the function passes no gradient there:
- * cs231n, "never activate on any datapoint". Reported with the 95 % upper bound on the firing rate,
- *              1 - 0.05^(1/n), n in rows.
- *   silent     never active so far, but the function leaks.
- *   dormant    E|h| over its mean in the layer is at most tau: Sokar et al. 2023, "The Dormant
- * Neuron Phenomenon in Deep Reinforcement Learning". Needs level full. rare       active, but in
- * less than 1 % of the observations: SageMaker Debugger's DeadRelu rule. always_on  active in every
- * observation.
+ *   dead        never active in all n observations, and the function passes no gradient there.
+ *               Reported with the 95 % upper bound on the firing rate, 1 - 0.05^(1/n), n in rows.
+ *   silent      never active so far, but the function leaks.
+ *   dormant     E|h| over its mean in the layer is at most tau. Needs level full.
+ *   rare        active, but in less than 1 % of the observations.
+ *   always_on   active in every observation.
+ *   stuck_high  at its upper bound in every observation, where the function has one and passes no
+ *               gradient beyond it (relu6, clip, a rising hard_sigmoid).
+ *   saturated   in a flat tail of a SATURATING function, |f'| < 1e-3, in 99 % of the observations.
  *
  * Verdicts overlap as their definitions do; dead and silent are disjoint. They are given from the
  * first row on; below min_samples rows a layer is undecided. Before the first row nobody is
@@ -17,11 +18,12 @@
 
 #include "counters.h"
 
-#define VERDICT_RARE_RATE   0.01
-#define VERDICT_TAU_DEFAULT 0.025
+#define VERDICT_RARE_RATE      0.01
+#define VERDICT_SATURATED_RATE 0.99
+#define VERDICT_TAU_DEFAULT    0.025
 
 enum verdict {
-#define VERDICT(name) VERDICT_##name,
+#define VERDICT(name, source) VERDICT_##name,
 #include "verdict.def"
 #undef VERDICT
     VERDICT_COUNT
@@ -35,6 +37,7 @@ struct layer_view {
 };
 
 const char *verdict_name(enum verdict verdict);
+const char *verdict_source(enum verdict verdict);
 
 /* Whether verdict holds for unit; tau is read for dormant only. mean_magnitude is
  * layer_mean_magnitude(). */

@@ -340,10 +340,11 @@ Test(statistics, before_the_first_row_nothing_is_claimed)
     cr_assert_eq(integer_at(json_object_get(json, "totals"), "dead"), 0);
     for (size_t i = 0; i < LAYERS; i++) {
         const json_t *layer = layer_of(json, i);
-        static const char *const verdicts[] = {"dead", "silent", "dormant", "rare", "always_on"};
+        static const char *const verdicts[] = {"dead",      "silent",     "dormant",  "rare",
+                                               "always_on", "stuck_high", "saturated"};
         cr_assert_eq(integer_at(layer, "observations"), 0);
         cr_assert(json_is_null(json_object_get(layer, "sparsity")));
-        for (size_t v = 0; v < 5; v++)
+        for (size_t v = 0; v < 7; v++)
             cr_assert_eq(integer_at(json_object_get(layer, verdicts[v]), "count"), 0, "%s",
                          verdicts[v]);
     }
@@ -472,7 +473,8 @@ Test(statistics, level_off_counts_nothing)
 /* What a level does not measure is null, says the contract. */
 Test(statistics, level_off_says_null)
 {
-    static const char *const verdicts[] = {"dead", "silent", "dormant", "rare", "always_on"};
+    static const char *const verdicts[] = {"dead",      "silent",     "dormant",  "rare",
+                                           "always_on", "stuck_high", "saturated"};
     struct daemon daemon;
     DAEMON_START(&daemon, DIGITS, "--stats", "off");
     expect_alive(&daemon, "one row");
@@ -480,7 +482,7 @@ Test(statistics, level_off_says_null)
     for (size_t i = 0; i < LAYERS; i++) {
         const json_t *layer = layer_of(json, i);
         cr_expect(json_is_null(json_object_get(layer, "sparsity")));
-        for (size_t v = 0; v < 5; v++)
+        for (size_t v = 0; v < 7; v++)
             cr_expect(json_is_null(json_object_get(layer, verdicts[v])), "%s", verdicts[v]);
         const json_t *units = json_object_get(layer, "unit_stats");
         cr_expect(json_is_null(json_object_get(units, "active")));

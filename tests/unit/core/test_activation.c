@@ -266,3 +266,52 @@ Test(activation, nonnegative_ones_are_known)
                 cr_assert(activation_value(&activation, 0, z) >= 0, "%d at %g", (int)type, z);
     }
 }
+
+/* Beyond a tail's begin the function is flat, or at its bound; at the begin it is not yet. */
+static bool flat(const struct activation *activation, float z)
+{
+    const double h = activation_value(activation, 0, (double)z);
+    if (activation_info(activation->type)->trait == CAPPED)
+        return h == (double)activation->parameters[1];
+    return fabs(activation_derivative(activation, 0, (double)z)) < 1e-3;
+}
+
+static void check_tails(const char *function)
+{
+    const struct activation activation = net_parse(function);
+    const struct activation_tails tails = activation_tails(&activation);
+    const bool both = isnan(tails.low) && isnan(tails.high);
+    cr_assert(both != activation_tailed(&activation), "%s", function);
+    cr_assert(isnan(tails.low) || (flat(&activation, nextafterf(tails.low, -INFINITY)) &&
+                                   !flat(&activation, tails.low)),
+              "%s is flat below %a", function, (double)tails.low);
+    cr_assert(isnan(tails.high) || (flat(&activation, nextafterf(tails.high, INFINITY)) &&
+                                    !flat(&activation, tails.high)),
+              "%s is flat above %a", function, (double)tails.high);
+    for (float step = 1; step < 50; step++)
+        cr_assert((isnan(tails.low) || flat(&activation, tails.low - step)) &&
+                  (isnan(tails.high) || flat(&activation, tails.high + step)));
+}
+
+Test(activation, tails_are_where_it_is_flat)
+{
+    for (size_t i = 0; i < FUNCTION_COUNT; i++)
+        if (strcmp(functions[i], "clip(min=1,max=-1)") != 0)
+            check_tails(functions[i]);
+    const struct activation constant = net_parse("hard_sigmoid(alpha=0)");
+    cr_assert(activation_tails(&constant).low == INFINITY);
+}
+
+/* Where it says so, the value beyond the high tail's begin is the largest of all. */
+Test(activation, capped_ones_reach_their_upper_bound)
+{
+    for (size_t i = 0; i < FUNCTION_COUNT; i++) {
+        const struct activation activation = net_parse(functions[i]);
+        if (!activation_capped(&activation))
+            continue;
+        const double high = (double)activation_tails(&activation).high;
+        const double bound = activation_value(&activation, 0, nextafter(high, INFINITY) + 1);
+        for (double z = -50; z < 50; z += 0.25)
+            cr_assert(activation_value(&activation, 0, z) <= bound, "%s at %g", functions[i], z);
+    }
+}

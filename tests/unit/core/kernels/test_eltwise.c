@@ -48,7 +48,11 @@ static void panel_open(struct panel_case *c, struct randoms *random, enum level 
     c->tally.units = units;
     c->tally.nonfinite = &c->nonfinite;
     c->tally.active = guarded_alloc(&c->memory, units, sizeof(uint32_t));
+    c->tally.low = guarded_alloc(&c->memory, units, sizeof(uint32_t));
+    c->tally.high = guarded_alloc(&c->memory, units, sizeof(uint32_t));
     memset(c->tally.active, 0, units * sizeof(uint32_t));
+    memset(c->tally.low, 0, units * sizeof(uint32_t));
+    memset(c->tally.high, 0, units * sizeof(uint32_t));
     if (level == LEVEL_COUNTS)
         return;
     c->tally.sum = guarded_alloc(&c->memory, units, sizeof(double));
@@ -76,7 +80,7 @@ static void panel_run(struct panel_case *c, const struct kernels *kernels,
 
 /* What the tally of one unit must hold, counted plainly. */
 struct recount {
-    uint32_t active;
+    uint32_t active, low, high;
     double sum, magnitude;
     float max;
     uint64_t nonfinite;
@@ -85,9 +89,12 @@ struct recount {
 static void recount(const struct panel_case *c, const struct activation *activation, size_t column,
                     struct recount *into)
 {
+    const struct activation_tails tails = activation_tails(activation);
     for (size_t row = 0; row < c->rows; row++) {
         const float z = c->z[row * c->width + column], h = c->y[row * c->width + column];
         into->active += activation_active(activation, (double)z);
+        into->low += z < tails.low;
+        into->high += z > tails.high;
         into->max = z > into->max ? z : into->max;
         into->nonfinite += !isfinite(h);
         into->sum += isfinite(h) ? (double)h : 0;
@@ -113,7 +120,8 @@ static bool close_sums(double found, double expected, double magnitude)
 
 static bool tally_agrees(const struct tally *tally, size_t unit, const struct recount *expected)
 {
-    if (tally->active[unit] != expected->active)
+    if (tally->active[unit] != expected->active || tally->low[unit] != expected->low ||
+        tally->high[unit] != expected->high)
         return false;
     if (!tally->max)
         return true;

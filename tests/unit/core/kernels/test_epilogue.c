@@ -13,7 +13,7 @@ enum { BITS_STRIDE = PANEL_COLUMNS / 8, UNITS = 2 * PANEL_COLUMNS };
 
 /* What a layer of up to 512 units counts. */
 struct counted {
-    uint32_t active[UNITS];
+    uint32_t active[UNITS], low[UNITS], high[UNITS];
     double sum[UNITS];
     float max[UNITS];
     uint64_t nonfinite;
@@ -27,6 +27,8 @@ static struct tally counted_open(struct counted *c, size_t units)
         c->max[i] = -INFINITY;
     return (struct tally){.units = units,
                           .active = c->active,
+                          .low = c->low,
+                          .high = c->high,
                           .sum = c->sum,
                           .max = c->max,
                           .nonfinite = &c->nonfinite};
@@ -36,6 +38,8 @@ static struct tally counted_open(struct counted *c, size_t units)
 static bool counted_same(const struct counted *a, const struct counted *b, size_t units)
 {
     return memcmp(a->active, b->active, units * sizeof *a->active) == 0 &&
+           memcmp(a->low, b->low, units * sizeof *a->low) == 0 &&
+           memcmp(a->high, b->high, units * sizeof *a->high) == 0 &&
            memcmp(a->sum, b->sum, units * sizeof *a->sum) == 0 &&
            memcmp(a->max, b->max, units * sizeof *a->max) == 0 && a->nonfinite == b->nonfinite &&
            memcmp(a->bits, b->bits, sizeof a->bits) == 0;

@@ -30,7 +30,9 @@ static void run(struct session *session, struct counters *counters, const float 
 static bool same_layer(const struct layer_counters *a, const struct layer_counters *b, size_t units)
 {
     if (a->observations != b->observations || a->nonfinite != b->nonfinite ||
-        (a->active && memcmp(a->active, b->active, units * sizeof *a->active) != 0))
+        (a->active && memcmp(a->active, b->active, units * sizeof *a->active) != 0) ||
+        (a->low && (memcmp(a->low, b->low, units * sizeof *a->low) != 0 ||
+                    memcmp(a->high, b->high, units * sizeof *a->high) != 0)))
         return false;
     for (size_t i = 0; a->sum && i < units; i++)
         if (fabs(a->sum[i] - b->sum[i]) > 1e-12 * a->magnitude[i] ||
@@ -73,6 +75,8 @@ Test(counters, begin_empty)
     }
     cr_assert(counters.layers[0].magnitude == counters.layers[0].sum, "relu is never negative");
     cr_assert(counters.layers[1].magnitude != counters.layers[1].sum, "tanh is");
+    cr_assert(!counters.layers[0].low && !counters.layers[0].high, "relu has no flat tail");
+    cr_assert(counters.layers[1].low && counters.layers[1].high, "tanh has two");
     net_free(&net);
 }
 
@@ -122,6 +126,8 @@ Test(counters, at_level_off_rows_are_counted_and_nothing_else)
 static void tally_unit(struct tally *tallies, uint32_t active, float max)
 {
     tallies[1].active[3] = active;
+    tallies[1].low[3] = active + 1;
+    tallies[1].high[3] = active + 2;
     tallies[1].sum[3] = -1.5;
     tallies[1].magnitude[3] = 2.5;
     tallies[1].max[3] = max;
@@ -130,7 +136,8 @@ static void tally_unit(struct tally *tallies, uint32_t active, float max)
 
 static bool empty_unit(const struct tally *tallies)
 {
-    return tallies[1].active[3] == 0 && tallies[1].sum[3] == 0 && tallies[1].magnitude[3] == 0 &&
+    return tallies[1].active[3] == 0 && tallies[1].low[3] == 0 && tallies[1].high[3] == 0 &&
+           tallies[1].sum[3] == 0 && tallies[1].magnitude[3] == 0 &&
            tallies[1].max[3] == -INFINITY && *tallies[1].nonfinite == 0;
 }
 
@@ -139,6 +146,7 @@ static void check_added(const struct counters *counters)
 {
     const struct layer_counters *layer = &counters->layers[1];
     cr_assert(counters->samples == 30 && layer->observations == 30);
+    cr_assert(layer->low[3] == 23 && layer->high[3] == 25);
     cr_assert(layer->active[3] == 21 && layer->sum[3] == -3 && layer->magnitude[3] == 5);
     cr_assert(layer->max[3] == 4 && layer->nonfinite == 4);
     cr_assert(layer->active[2] == 0 && layer->max[2] == -INFINITY);
@@ -250,6 +258,8 @@ static enum status init_counters(struct net *net, struct error *error)
     struct counters counters;
     const enum status status = counters_init(&counters, &net->arena, &net->plan, STATS_full, error);
     for (size_t i = 0; status == STATUS_OK && i < net->plan.layer_count; i++)
+        cr_assert((counters.layers[i].low && counters.layers[i].high) || i == 1);
+    for (size_t i = 0; status == STATUS_OK && i < net->plan.layer_count; i++)
         cr_assert(counters.layers[i].active && counters.layers[i].sum &&
                   counters.layers[i].magnitude && counters.layers[i].max);
     return status;
@@ -259,6 +269,8 @@ static enum status init_tallies(struct net *net, struct error *error)
 {
     struct tally *tallies;
     const enum status status = tallies_init(&tallies, &net->arena, &net->plan, STATS_full, error);
+    for (size_t i = 0; status == STATUS_OK && i < net->plan.layer_count; i++)
+        cr_assert((tallies[i].low && tallies[i].high) || i == 1);
     for (size_t i = 0; status == STATUS_OK && i < net->plan.layer_count; i++)
         cr_assert(tallies[i].active && tallies[i].nonfinite && tallies[i].sum && tallies[i].max &&
                   (tallies[i].magnitude || i == 1));

@@ -94,7 +94,7 @@ Test(report, has_the_fields_of_the_api)
     expect_keys(at(json, "totals"), "units dead dead_fraction silent sparsity ");
     expect_keys(at(json, "layers.0"),
                 "name activation units observations sparsity nonfinite decided dead silent dormant "
-                "rare always_on rate_histogram unit_stats ");
+                "rare always_on stuck_high saturated rate_histogram unit_stats ");
     expect_keys(at(json, "layers.0.dead"), "count fraction rate_upper_95 units ");
     expect_keys(at(json, "layers.0.silent"), "count units ");
     expect_keys(at(json, "layers.0.dormant"), "tau count units ");
@@ -143,6 +143,8 @@ Test(report, lists_the_verdicts)
     cr_assert(number(json, "layers.0.dormant.tau") == 0.025);
     expect(json, "layers.0.rare", "{\"count\":2,\"units\":[1,2]}");
     expect(json, "layers.0.always_on", "{\"count\":1,\"units\":[7]}");
+    expect(json, "layers.0.stuck_high", "{\"count\":0,\"units\":[]}");
+    expect(json, "layers.0.saturated", "{\"count\":0,\"units\":[]}");
     expect(json, "layers.1.dead.count", "0");
     expect(json, "layers.1.silent", "{\"count\":1,\"units\":[0]}");
     expect(json, "layers.2.dead.units", "[0]");

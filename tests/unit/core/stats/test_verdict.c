@@ -1,6 +1,8 @@
 /* What is said of units, on counters written by hand. */
 #include <criterion/criterion.h>
 #include <math.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "counted.h"
 #include "stats/verdict.h"
@@ -24,9 +26,28 @@ static void expect(const struct counted *counted, size_t layer, enum verdict ver
 
 Test(verdict, names_are_those_of_the_api)
 {
-    static const char *const names[] = {"dead", "silent", "dormant", "rare", "always_on"};
+    static const char *const names[] = {"dead",      "silent",     "dormant",  "rare",
+                                        "always_on", "stuck_high", "saturated"};
     for (enum verdict verdict = 0; verdict < VERDICT_COUNT; verdict++)
         cr_assert_str_eq(verdict_name(verdict), names[verdict]);
+}
+
+/* The README's table has a line for each, which ends with its source. */
+Test(verdict, the_readme_names_the_sources)
+{
+    char line[1024], wanted[256], name[64];
+    FILE *readme = fopen("README.md", "r");
+    cr_assert(readme != NULL);
+    for (enum verdict verdict = 0; verdict < VERDICT_COUNT; verdict++) {
+        bool found = false;
+        rewind(readme);
+        snprintf(name, sizeof name, "| `%s` |", verdict_name(verdict));
+        snprintf(wanted, sizeof wanted, "| %s |", verdict_source(verdict));
+        while (!found && fgets(line, sizeof line, readme))
+            found = strstr(line, name) == line && strstr(line, wanted);
+        cr_assert(found, "%s", verdict_name(verdict));
+    }
+    fclose(readme);
 }
 
 /* relu: never active is dead; leaky_relu: silent; prelu: as its slope is. */
@@ -118,6 +139,50 @@ Test(verdict, dormant_needs_level_full)
     cr_assert(isnan(layer_mean_magnitude(&view)));
     expect(&counted, 0, VERDICT_dormant, 1, 0);
     counted_close(&counted);
+}
+
+/* A dense layer of two units, of which unit 0 was in its function's tails so often in 1000 rows. */
+static void check_tails(const char *function, uint64_t low, uint64_t high, bool stuck_high,
+                        bool saturated)
+{
+    struct net net;
+    struct counters counters;
+    net_init(&net, 1);
+    net_chain(&net, 2, (const size_t[]){3, 2}, (const char *const[]){function});
+    cr_assert(counters_init(&counters, &net.arena, &net.plan, STATS_counts, NULL) == STATUS_OK);
+    struct layer_view view = {&net.plan.layers[0], &counters.layers[0], 1000};
+    counters.layers[0].observations = 1000;
+    cr_assert((counters.layers[0].low != NULL) == activation_tailed(&view.layer->node->activation));
+    if (counters.layers[0].low) {
+        counters.layers[0].low[0] = low;
+        counters.layers[0].high[0] = high;
+    }
+    cr_assert(verdict_holds(VERDICT_stuck_high, &view, 0, 0, 0) == stuck_high, "%s", function);
+    cr_assert(verdict_holds(VERDICT_saturated, &view, 0, 0, 0) == saturated, "%s", function);
+    cr_assert(!verdict_holds(VERDICT_stuck_high, &view, 1, 0, 0));
+    cr_assert(!verdict_holds(VERDICT_saturated, &view, 1, 0, 0));
+    net_free(&net);
+}
+
+Test(verdict, stuck_high_is_always_at_the_upper_bound)
+{
+    check_tails("relu6", 0, 1000, true, false);
+    check_tails("relu6", 0, 999, false, false);
+    check_tails("clip(min=-1,max=1)", 0, 1000, true, false);
+    check_tails("hard_sigmoid", 0, 1000, true, true);
+    check_tails("hard_sigmoid(alpha=-0.2)", 0, 1000, false, true);
+    check_tails("sigmoid", 0, 1000, false, true);
+    check_tails("relu", 0, 1000, false, false);
+}
+
+Test(verdict, saturated_is_in_a_flat_tail_99_times_of_100)
+{
+    check_tails("sigmoid", 495, 495, false, true);
+    check_tails("sigmoid", 495, 494, false, false);
+    check_tails("gelu", 990, 0, false, true);
+    check_tails("hard_sigmoid", 1000, 0, false, true);
+    check_tails("elu", 1000, 0, false, false);
+    check_tails("leaky_relu", 1000, 0, false, false);
 }
 
 Test(verdict, before_the_first_row_nobody_is_anything)
