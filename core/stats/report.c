@@ -126,6 +126,20 @@ static void write_max(struct text *text, const struct layer_counters *c, size_t 
     text_float(text, c->max[unit]);
 }
 
+/* Of a prelu whose slopes came with the model: who reads the report without it must know which
+ * units leak. */
+static void write_slopes(struct text *text, const struct layer *layer)
+{
+    const float *slope = layer->node->activation.slope;
+    if (!slope)
+        return;
+    for (size_t unit = 0; unit < layer->units; unit++) {
+        text_put(text, unit ? "," : ",\"slope\":[");
+        text_float(text, slope[unit]);
+    }
+    text_put(text, "]");
+}
+
 static void write_array(struct text *text, const char *name, const struct layer_view *view,
                         bool measured, unit_writer *write)
 {
@@ -154,6 +168,7 @@ static void write_unit_stats(struct text *text, const struct layer_view *view)
         text_put(text, i ? "," : "");
         write_array(text, arrays[i].name, view, arrays[i].measured, arrays[i].write);
     }
+    write_slopes(text, view->layer);
     text_put(text, "}");
 }
 
@@ -217,10 +232,10 @@ static void write_totals(struct text *text, const struct counters *counters,
     text_put(text, "}");
 }
 
-void report_write(struct text *text, const struct model *model, const struct counters *counters,
-                  const struct report_options *options)
+void report_write_fields(struct text *text, const struct model *model,
+                         const struct counters *counters, const struct report_options *options)
 {
-    text_put(text, "{\"model\":");
+    text_put(text, "\"model\":");
     text_quote(text, model->name, strlen(model->name));
     text_format(text,
                 ",\"version\":\"%s\",\"digest\":\"%s\",\"level\":\"%s\",\"since\":\"%s\","
@@ -238,5 +253,13 @@ void report_write(struct text *text, const struct model *model, const struct cou
         write_layer(text, &view, options);
         comma = ",";
     }
-    text_put(text, "]}");
+    text_put(text, "]");
+}
+
+void report_write(struct text *text, const struct model *model, const struct counters *counters,
+                  const struct report_options *options)
+{
+    text_put(text, "{");
+    report_write_fields(text, model, counters, options);
+    text_put(text, "}");
 }

@@ -17,4 +17,8 @@ struct report_options {
 void report_write(struct text *text, const struct model *model, const struct counters *counters,
                   const struct report_options *options);
 
+/* The same without braces. */
+void report_write_fields(struct text *text, const struct model *model,
+                         const struct counters *counters, const struct report_options *options);
+
 #endif

@@ -249,7 +249,8 @@ Test(report, before_the_first_row)
     expect(json, "layers.0.dead", "{\"count\":0,\"fraction\":0,\"rate_upper_95\":1,\"units\":[]}");
     expect(json, "layers.2.unit_stats",
            "{\"active\":[0,0,0],\"rate\":[null,null,null],\"mean\":[null,null,null],"
-           "\"mean_abs\":[null,null,null],\"max_preactivation\":[null,null,null]}");
+           "\"mean_abs\":[null,null,null],\"max_preactivation\":[null,null,null],"
+           "\"slope\":[0,0.5,-1]}");
     json_decref(json);
     counted_close(&counted);
 }
