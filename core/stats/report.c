@@ -99,31 +99,47 @@ static void write_histogram(struct text *text, const struct layer_view *view)
 }
 
 /* The per-unit arrays: one function each writes a unit's number. */
-typedef void unit_writer(struct text *text, const struct layer_counters *counters, size_t unit);
+typedef void unit_writer(struct text *text, const struct layer_view *view, size_t unit);
 
-static void write_active(struct text *text, const struct layer_counters *c, size_t unit)
+static void write_active(struct text *text, const struct layer_view *view, size_t unit)
 {
-    text_u64(text, c->active[unit]);
+    text_u64(text, view->counters->active[unit]);
 }
 
-static void write_rate(struct text *text, const struct layer_counters *c, size_t unit)
+static void write_rate(struct text *text, const struct layer_view *view, size_t unit)
 {
+    const struct layer_counters *c = view->counters;
     text_double(text, (double)c->active[unit] / (double)c->observations);
 }
 
-static void write_mean(struct text *text, const struct layer_counters *c, size_t unit)
+static void write_mean(struct text *text, const struct layer_view *view, size_t unit)
 {
-    text_double(text, c->sum[unit] / (double)c->observations);
+    text_double(text, view->counters->sum[unit] / (double)view->counters->observations);
 }
 
-static void write_mean_abs(struct text *text, const struct layer_counters *c, size_t unit)
+static void write_mean_abs(struct text *text, const struct layer_view *view, size_t unit)
 {
-    text_double(text, c->magnitude[unit] / (double)c->observations);
+    text_double(text, view->counters->magnitude[unit] / (double)view->counters->observations);
 }
 
-static void write_max(struct text *text, const struct layer_counters *c, size_t unit)
+static void write_max(struct text *text, const struct layer_view *view, size_t unit)
 {
-    text_float(text, c->max[unit]);
+    text_float(text, view->counters->max[unit]);
+}
+
+static void write_margin(struct text *text, const struct layer_view *view, size_t unit)
+{
+    text_float(text, (float)unit_margin(view, unit));
+}
+
+static void write_low_tail(struct text *text, const struct layer_view *view, size_t unit)
+{
+    text_u64(text, view->counters->low[unit]);
+}
+
+static void write_high_tail(struct text *text, const struct layer_view *view, size_t unit)
+{
+    text_u64(text, view->counters->high[unit]);
 }
 
 /* Of a prelu whose slopes came with the model: who reads the report without it must know which
@@ -146,7 +162,7 @@ static void write_array(struct text *text, const char *name, const struct layer_
     text_format(text, "\"%s\":%s", name, measured ? "[" : "null");
     for (size_t unit = 0; measured && unit < view->layer->units; unit++) {
         text_put(text, unit ? "," : "");
-        write(text, view->counters, unit);
+        write(text, view, unit);
     }
     text_put(text, measured ? "]" : "");
 }
@@ -162,7 +178,10 @@ static void write_unit_stats(struct text *text, const struct layer_view *view)
                   {"rate", c->active, write_rate},
                   {"mean", c->sum, write_mean},
                   {"mean_abs", c->magnitude, write_mean_abs},
-                  {"max_preactivation", c->max, write_max}};
+                  {"max_preactivation", c->max, write_max},
+                  {"margin", c->max, write_margin},
+                  {"low_tail", c->low, write_low_tail},
+                  {"high_tail", c->high, write_high_tail}};
     text_put(text, ",\"unit_stats\":{");
     for (size_t i = 0; i < sizeof arrays / sizeof arrays[0]; i++) {
         text_put(text, i ? "," : "");

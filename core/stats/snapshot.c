@@ -76,12 +76,27 @@ struct layer_reader {
 
 typedef bool number_reader(const struct layer_reader *reader, size_t unit, const json_t *json);
 
+/* No unit did anything more often than it was observed. */
+static bool take_count(uint64_t *count, const struct layer_reader *reader, const json_t *json)
+{
+    const json_int_t counted = json_integer_value(json);
+    *count = (uint64_t)counted;
+    return json_is_integer(json) && counted >= 0 && *count <= reader->counters->observations;
+}
+
 static bool take_active(const struct layer_reader *reader, size_t unit, const json_t *json)
 {
-    const json_int_t active = json_integer_value(json);
-    reader->counters->active[unit] = (uint64_t)active;
-    return json_is_integer(json) && active >= 0 &&
-           (uint64_t)active <= reader->counters->observations;
+    return take_count(&reader->counters->active[unit], reader, json);
+}
+
+static bool take_low(const struct layer_reader *reader, size_t unit, const json_t *json)
+{
+    return take_count(&reader->counters->low[unit], reader, json);
+}
+
+static bool take_high(const struct layer_reader *reader, size_t unit, const json_t *json)
+{
+    return take_count(&reader->counters->high[unit], reader, json);
 }
 
 /* A mean times its observations is the sum again, but for the last bit; before the first it is
@@ -143,7 +158,9 @@ static enum status read_arrays(const struct layer_reader *reader, struct error *
     } arrays[] = {{"active", reader->counters->active, take_active},
                   {"mean", reader->counters->sum, take_sum},
                   {"mean_abs", reader->counters->magnitude, take_magnitude},
-                  {"max_preactivation", reader->counters->max, take_max}};
+                  {"max_preactivation", reader->counters->max, take_max},
+                  {"low_tail", reader->counters->low, take_low},
+                  {"high_tail", reader->counters->high, take_high}};
     for (size_t i = 0; i < sizeof arrays / sizeof arrays[0]; i++)
         if (arrays[i].measured &&
             read_array(reader, arrays[i].key, arrays[i].take, error) != STATUS_OK)

@@ -82,6 +82,14 @@ double layer_mean_magnitude(const struct layer_view *view)
     return sum / (double)c->observations / (double)view->layer->units;
 }
 
+double unit_margin(const struct layer_view *view, size_t unit)
+{
+    const struct layer_counters *c = view->counters;
+    if (!c->max || c->observations == 0 || c->active[unit] > 0)
+        return NAN;
+    return (double)activation_threshold(&view->layer->node->activation) - (double)c->max[unit];
+}
+
 double layer_sparsity(const struct layer_view *view)
 {
     const struct layer_counters *c = view->counters;

@@ -47,6 +47,11 @@ bool verdict_holds(enum verdict verdict, const struct layer_view *view, size_t u
 /* The mean over the layer's units of E|h|; NaN below level full or before the first row. */
 double layer_mean_magnitude(const struct layer_view *view);
 
+/* How far the largest pre-activation of a unit that was never active stays below its threshold:
+ * the bias must be raised by more than this for it to fire on the same inputs. NaN for a unit that
+ * was active, below level full and before the first row. */
+double unit_margin(const struct layer_view *view, size_t unit);
+
 /* Share of inactive observations over all units; NaN at level off or before the first row. */
 double layer_sparsity(const struct layer_view *view);
 

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "model/model.h"
 #include "nets.h"
@@ -106,6 +107,56 @@ Test(digits, are_recognised_by_living_units)
 Test(digits, are_recognised_by_what_the_dying_left)
 {
     check("models/digits-dying", 0.80, 65, 9);
+}
+
+/* Gives the units of a layer that have a margin a bias that is so many times that margin higher. */
+static void raise_biases(struct digits *digits, size_t layer, const float *bias,
+                         const double *margins, double times)
+{
+    const struct layer *raised = &digits->model.plan.layers[layer];
+    float *to = (float *)(uintptr_t)raised->node->bias; /* the model's arena can be written */
+    for (size_t unit = 0; unit < raised->units; unit++)
+        if (!isnan(margins[unit]))
+            to[unit] = (float)((double)bias[unit] + margins[unit] * times);
+}
+
+/* The data once more through the changed network; how many units of a layer stay silent. */
+static size_t dead_again(struct digits *digits, size_t layer)
+{
+    counters_reset(&digits->counters);
+    session_run_rows(&digits->session, digits->pixels, ROWS);
+    counters_fold(&digits->counters, digits->session.tallies, ROWS);
+    return dead_units(digits, layer);
+}
+
+static void check_margins(struct digits *digits, size_t layer)
+{
+    const struct layer_view view = {&digits->model.plan.layers[layer],
+                                    &digits->counters.layers[layer], ROWS};
+    const size_t dead = dead_units(digits, layer);
+    float bias[128];
+    double margins[128];
+    size_t count = 0;
+    memcpy(bias, view.layer->node->bias, view.layer->units * sizeof *bias);
+    for (size_t unit = 0; unit < view.layer->units; unit++) {
+        margins[unit] = unit_margin(&view, unit);
+        count += !isnan(margins[unit]);
+    }
+    cr_assert(dead > 0 && count == dead);
+    raise_biases(digits, layer, bias, margins, 1 - 1e-4);
+    cr_assert(dead_again(digits, layer) == dead, "layer %zu: by less than the margin", layer);
+    raise_biases(digits, layer, bias, margins, 1 + 1e-4);
+    cr_assert(dead_again(digits, layer) == 0, "layer %zu: by more", layer);
+}
+
+/* From the last layer back: a layer that is woken changes what those behind it see. */
+Test(digits, the_dead_fire_with_their_biases_raised_by_the_margin_and_not_by_less)
+{
+    struct digits digits;
+    open_digits(&digits, "models/digits-dying");
+    check_margins(&digits, 1);
+    check_margins(&digits, 0);
+    close_digits(&digits);
 }
 
 Test(digits, have_their_range_and_labels)

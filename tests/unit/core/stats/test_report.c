@@ -101,7 +101,8 @@ Test(report, has_the_fields_of_the_api)
     expect_keys(at(json, "layers.0.rare"), "count units ");
     expect_keys(at(json, "layers.0.always_on"), "count units ");
     expect_keys(at(json, "layers.0.rate_histogram"), "edges counts ");
-    expect_keys(at(json, "layers.0.unit_stats"), "active rate mean mean_abs max_preactivation ");
+    expect_keys(at(json, "layers.0.unit_stats"), "active rate mean mean_abs max_preactivation "
+                                                 "margin low_tail high_tail ");
     json_decref(json);
     counted_close(&counted);
 }
@@ -250,6 +251,7 @@ Test(report, before_the_first_row)
     expect(json, "layers.2.unit_stats",
            "{\"active\":[0,0,0],\"rate\":[null,null,null],\"mean\":[null,null,null],"
            "\"mean_abs\":[null,null,null],\"max_preactivation\":[null,null,null],"
+           "\"margin\":[null,null,null],\"low_tail\":null,\"high_tail\":null,"
            "\"slope\":[0,0.5,-1]}");
     json_decref(json);
     counted_close(&counted);
@@ -274,6 +276,8 @@ Test(report, units_are_told_when_asked)
         snprintf(path, sizeof path, "layers.1.unit_stats.max_preactivation.%zu", unit);
         cr_assert(number(json, path) == (unit ? 2 : -1));
     }
+    expect(json, "layers.1.unit_stats.margin", "[1,null,null,null]");
+    expect(json, "layers.0.unit_stats.margin", "[0.5,null,null,null,null,null,null,null]");
     json_decref(json);
     counted_close(&counted);
 }
@@ -292,6 +296,7 @@ Test(report, at_level_counts_magnitudes_are_null)
     expect(json, "layers.1.unit_stats.mean", "null");
     expect(json, "layers.1.unit_stats.mean_abs", "null");
     expect(json, "layers.1.unit_stats.max_preactivation", "null");
+    expect(json, "layers.1.unit_stats.margin", "null");
     expect(json, "layers.1.unit_stats.active", "[0,1000,1000,1000]");
     json_decref(json);
     counted_close(&counted);

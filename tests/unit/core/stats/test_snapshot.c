@@ -133,6 +133,30 @@ Test(snapshot, reports_what_the_model_would)
     counted_close(&counted);
 }
 
+/* dense_2 becomes a sigmoid: how often it was in its flat tails comes along. */
+Test(snapshot, tails_come_back)
+{
+    struct counted counted;
+    struct snapshot snapshot;
+    counted_open(&counted, STATS_counts);
+    counted.net.graph.nodes[1].activation = net_parse("sigmoid");
+    cr_assert(counters_init(&counted.counters, &counted.net.arena, &counted.net.plan, STATS_counts,
+                            NULL) == STATUS_OK);
+    counted_rows(&counted, 1000);
+    struct layer_counters *layer = &counted.counters.layers[1];
+    for (size_t unit = 0; unit < 4; unit++) {
+        layer->low[unit] = 250 * unit;
+        layer->high[unit] = 1000 - 250 * unit;
+    }
+    take(&snapshot, &counted);
+    const struct layer_counters *found = &snapshot.counters.layers[1];
+    cr_assert_arr_eq(found->low, layer->low, 4 * sizeof *layer->low);
+    cr_assert_arr_eq(found->high, layer->high, 4 * sizeof *layer->high);
+    cr_assert(!snapshot.counters.layers[0].low);
+    snapshot_free(&snapshot);
+    counted_close(&counted);
+}
+
 Test(snapshot, before_the_first_row)
 {
     struct counted counted;

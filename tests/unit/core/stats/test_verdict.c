@@ -185,6 +185,24 @@ Test(verdict, saturated_is_in_a_flat_tail_99_times_of_100)
     check_tails("leaky_relu", 1000, 0, false, false);
 }
 
+Test(verdict, a_margin_is_what_is_missing_to_the_threshold)
+{
+    struct net net;
+    struct counters counters;
+    net_init(&net, 1);
+    net_chain(&net, 2, (const size_t[]){3, 3}, (const char *const[]){"thresholded_relu"});
+    cr_assert(counters_init(&counters, &net.arena, &net.plan, STATS_full, NULL) == STATUS_OK);
+    struct layer_view view = {&net.plan.layers[0], &counters.layers[0], 4};
+    cr_assert(isnan(unit_margin(&view, 0)), "nothing was seen yet");
+    counters.layers[0].observations = 4;
+    counters.layers[0].max[0] = -0.75f;
+    counters.layers[0].max[1] = 3;
+    counters.layers[0].active[1] = 1;
+    cr_assert(unit_margin(&view, 0) == 1.75 && isnan(unit_margin(&view, 1)));
+    cr_assert(unit_margin(&view, 2) == INFINITY, "every pre-activation was NaN");
+    net_free(&net);
+}
+
 Test(verdict, before_the_first_row_nobody_is_anything)
 {
     struct counted counted;
