@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "panel.h"
+#include "slab.h"
 
 /* Weights of a layer that leave no room for anything else in a core's second cache. */
 enum { STREAM_FLOATS = 1 << 18 };
@@ -19,21 +20,18 @@ const struct op_info *op_info(enum op op)
 
 size_t op_scratch(const struct graph *graph, const struct node *node)
 {
-    const struct window *window = &node->window;
-    size_t taps = window->kernel[0] * window->kernel[1] * window->kernel[2];
     switch (node->op) {
     case OP_dense:
         return node->k + PANEL_UNIT;
     case OP_matmul:
-        return node->k * panel_width(node->n, 0);
+        return matmul_scratch(graph, node);
     case OP_conv:
-        return conv_tile_pixels(node) * (node->k + panel_padded(node->n / node->groups));
+        return conv_scratch(graph, node);
     case OP_depthwise:
     case OP_max_pool:
     case OP_average_pool:
-        return 4 * taps; /* two pointers per tap */
+        return slab_scratch(graph, node);
     default:
-        (void)graph;
         return 0;
     }
 }
@@ -54,16 +52,9 @@ struct op_span op_row_span(size_t rows, size_t tile)
 static const float *input_position(const struct op_input *input, size_t p)
 {
     const struct value *value = input->value;
+    if (value->positions == 1)
+        return input->data + p * input->row;
     return input->data + p / value->positions * input->row + p % value->positions * value->stride;
-}
-
-/* How many of the positions of span from p on lie in memory one stride apart: all, but where a row
- * shows memory that has padding at its end. */
-static size_t adjoining(const struct op_input *input, struct op_span span, size_t p)
-{
-    const size_t positions = input->value->positions;
-    const size_t rest = span.first + span.count - p, of_row = positions - p % positions;
-    return input->row == positions * input->value->stride || rest < of_row ? rest : of_row;
 }
 
 /* The epilogue */
@@ -143,16 +134,13 @@ struct gemm op_panel(const struct node *node, size_t group, size_t panel)
                          .streams = node->k * padded > STREAM_FLOATS};
 }
 
-void op_gemm(const struct op_run *run, size_t panel, struct op_span span, const float *x,
-             size_t x_stride)
+void op_gemm(const struct op_run *run, size_t panel, struct op_span span, const struct view *x)
 {
-    uint64_t bits[OP_TILE_ROWS * FOLD_WORDS];
+    uint64_t bits[OP_TILE_ROWS_MAX * FOLD_WORDS];
     const size_t channel = panel * PANEL_COLUMNS, y_stride = run->output->stride;
     const struct epilogue epilogue = epilogue_of(run, span.first, channel, bits);
     struct gemm gemm = op_panel(run->node, 0, panel);
-    gemm.rows = span.count;
-    gemm.x = x;
-    gemm.x_stride = x_stride;
+    gemm.x = *x;
     gemm.y = run->y + span.first * y_stride + channel;
     gemm.y_stride = y_stride;
     gemm.epilogue = &epilogue;
@@ -163,7 +151,7 @@ void op_gemm(const struct op_run *run, size_t panel, struct op_span span, const 
 
 void op_epilogue(const struct op_run *run, size_t first, size_t count, size_t channel, size_t width)
 {
-    uint64_t bits[OP_TILE_ROWS * FOLD_WORDS];
+    uint64_t bits[OP_TILE_ROWS_MAX * FOLD_WORDS];
     const struct epilogue e = epilogue_of(run, first, channel, bits);
     const size_t stride = run->output->stride;
     float *y = run->y + first * stride + channel;
@@ -213,13 +201,16 @@ static void dense_rows_skipping(struct op_run *run, struct op_span span, size_t 
     op_epilogue(run, span.first, span.count, panel * PANEL_COLUMNS, width);
 }
 
+/* The positions of span, each one run of numbers. */
 static void dense_span(const struct op_run *run, struct op_span span, size_t panel)
 {
-    const struct op_input *x = &run->inputs[0];
-    for (size_t p = span.first, count; p < span.first + span.count; p += count) {
-        count = adjoining(x, span, p);
-        op_gemm(run, panel, (struct op_span){p, count}, input_position(x, p), x->value->stride);
-    }
+    static const ptrdiff_t start = 0;
+    const float *x[OP_TILE_ROWS];
+    for (size_t i = 0; i < span.count; i++)
+        x[i] = input_position(&run->inputs[0], span.first + i);
+    op_gemm(run, panel, span,
+            &(struct view){
+                .rows = span.count, .taps = 1, .length = run->node->k, .x = x, .at = &start});
 }
 
 void op_run_dense(struct op_run *run, size_t tile)
@@ -256,6 +247,15 @@ void op_run_activation(struct op_run *run, size_t tile)
 }
 
 /* Softmax over the last dimension */
+
+/* How many of the positions of span from p on lie in memory one stride apart: all, but where a row
+ * shows memory that has padding at its end. */
+static size_t adjoining(const struct op_input *input, struct op_span span, size_t p)
+{
+    const size_t positions = input->value->positions;
+    const size_t rest = span.first + span.count - p, of_row = positions - p % positions;
+    return input->row == positions * input->value->stride || rest < of_row ? rest : of_row;
+}
 
 size_t op_tiles_softmax(const struct graph *graph, const struct node *node, size_t rows)
 {

@@ -63,7 +63,10 @@ const struct op_info *op_info(enum op op);
 /* Floats of scratch a node needs. */
 size_t op_scratch(const struct graph *graph, const struct node *node);
 
-enum { OP_TILE_ROWS = 72 }; /* twelve register tiles of six */
+enum {
+    OP_TILE_ROWS = 72,     /* twelve register tiles of six */
+    OP_TILE_ROWS_MAX = 128 /* of any op */
+};
 
 /* For the files that implement operations */
 
@@ -92,12 +95,12 @@ void op_epilogue(const struct op_run *run, size_t first, size_t count, size_t ch
 /* One panel of a group's weights, without x, y and epilogue. */
 struct gemm op_panel(const struct node *node, size_t group, size_t panel);
 
-/* A panel of the first group times span's positions of x, into the run's output, with the epilogue.
- */
-void op_gemm(const struct op_run *run, size_t panel, struct op_span span, const float *x,
-             size_t x_stride);
+/* A panel of the first group times x, whose rows are span's positions of the run's output, with the
+ * epilogue. */
+void op_gemm(const struct op_run *run, size_t panel, struct op_span span, const struct view *x);
 
-/* Pixels of a convolution's tile, and the most taps (kernel positions) a window may have. */
-size_t conv_tile_pixels(const struct node *node);
+/* Floats of scratch these need. */
+size_t conv_scratch(const struct graph *graph, const struct node *node);
+size_t matmul_scratch(const struct graph *graph, const struct node *node);
 
 #endif

@@ -39,28 +39,42 @@ static void pack(const struct node *node, const float *from, size_t stride, size
     }
 }
 
+static size_t matrix_rows(const struct value *y)
+{
+    return y->shape.dims[y->shape.rank - 2];
+}
+
+size_t matmul_scratch(const struct graph *graph, const struct node *node)
+{
+    const size_t pointers = matrix_rows(&graph->values[node->output]);
+    return node->k * panel_width(node->n, 0) + pointers * sizeof(float *) / sizeof(float);
+}
+
 void op_run_matmul(struct op_run *run, size_t tile)
 {
     static const float no_bias[PANEL_COLUMNS];
+    static const ptrdiff_t start = 0;
     const struct node *node = run->node;
     const struct value *y = run->output;
     const struct op_input *left = &run->inputs[0], *right = &run->inputs[1];
-    const size_t m = y->shape.dims[y->shape.rank - 2], matrices = y->positions / m;
+    const size_t m = matrix_rows(y), matrices = y->positions / m;
     const size_t row = tile / matrices, matrix = tile % matrices;
-    const float *x = matrix_of(left, row, &y->shape, matrix);
+    const float *from = matrix_of(left, row, &y->shape, matrix);
     const float *weights = matrix_of(right, row, &y->shape, matrix);
+    const float **x = (const float **)(void *)(run->scratch + node->k * panel_width(node->n, 0));
     float *to = run->y + (row * y->positions + matrix * m) * y->stride;
+    for (size_t i = 0; i < m; i++)
+        x[i] = from + i * left->value->stride;
     for (size_t panel = 0; panel < panel_count(node->n); panel++, to += PANEL_COLUMNS) {
         const size_t width = panel_width(node->n, panel);
         pack(node, weights, right->value->stride, panel * PANEL_COLUMNS, width, run->scratch);
-        run->kernels->gemm(&(struct gemm){.rows = m,
-                                          .k = node->k,
-                                          .width = width,
-                                          .x = x,
-                                          .x_stride = left->value->stride,
-                                          .panel = run->scratch,
-                                          .bias = no_bias,
-                                          .y = to,
-                                          .y_stride = y->stride});
+        run->kernels->gemm(
+            &(struct gemm){.k = node->k,
+                           .width = width,
+                           .x = {.rows = m, .taps = 1, .length = node->k, .x = x, .at = &start},
+                           .panel = run->scratch,
+                           .bias = no_bias,
+                           .y = to,
+                           .y_stride = y->stride});
     }
 }

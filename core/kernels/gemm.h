@@ -15,10 +15,11 @@ enum {
     GEMM_NEAR = 8     /* inputs whose weights are brought from L2 early */
 };
 
+/* A register tile's inputs are numbers [first, first + count) of each of so many parts. */
 struct gemm_tile {
-    size_t k; /* inputs of this block */
-    const float *x;
-    size_t x_stride;
+    const float *const *x; /* of the tile's rows */
+    const ptrdiff_t *at;   /* [parts] */
+    size_t parts, first, count;
     const float *weights; /* of the tile's first column */
     size_t weights_stride;
     const float *bias; /* NULL: continue the partial in y */
@@ -31,7 +32,7 @@ struct gemm_tile {
 };
 
 /* The loops over rows and vectors are unrolled whole, or their sums would live in memory. */
-#define GEMM_EACH_ROW    _Pragma("GCC unroll 6") for (int r = 0; r < rows; r++)
+#define GEMM_EACH_ROW    _Pragma("GCC unroll 8") for (int r = 0; r < rows; r++)
 #define GEMM_EACH_VECTOR _Pragma("GCC unroll 4") for (int v = 0; v < vectors; v++)
 
 VEC_INLINE void gemm_look_ahead(const int vectors, const struct gemm_tile *t, size_t step)
@@ -44,27 +45,32 @@ VEC_INLINE void gemm_look_ahead(const int vectors, const struct gemm_tile *t, si
 
 VEC_INLINE void gemm_tile(const int rows, const int vectors, const struct gemm_tile *t)
 {
-    vf sum[VEC_TILE_ROWS][VEC_TILE_VECTORS];
+    vf sum[VEC_TILE_TALL][VEC_TILE_VECTORS];
     GEMM_EACH_ROW
     GEMM_EACH_VECTOR
     sum[r][v] =
         vf_load(t->bias ? t->bias + v * VEC_LANES : t->y + (size_t)r * t->y_stride + v * VEC_LANES);
     const float *weights = t->weights;
-    for (size_t first = 0; first < t->k; first += GEMM_K_STEP) {
-        const size_t end = t->k - first < GEMM_K_STEP ? t->k : first + GEMM_K_STEP;
-        gemm_look_ahead(vectors, t, first / GEMM_K_STEP);
-        for (size_t k = first; k < end; k++, weights += t->weights_stride) {
-            vf w[VEC_TILE_VECTORS];
-            GEMM_EACH_VECTOR
-            {
-                w[v] = vf_load(weights + v * VEC_LANES);
-                __builtin_prefetch(weights + GEMM_NEAR * t->weights_stride + v * VEC_LANES);
-            }
-            GEMM_EACH_ROW
-            {
-                const vf x = vf_set1(t->x[(size_t)r * t->x_stride + k]);
+    for (size_t part = 0, step = 0; part < t->parts; part++) {
+        const float *x[VEC_TILE_TALL];
+        GEMM_EACH_ROW
+        x[r] = t->x[r] + t->at[part] + t->first;
+        for (size_t first = 0; first < t->count; first += GEMM_K_STEP, step++) {
+            const size_t end = t->count - first < GEMM_K_STEP ? t->count : first + GEMM_K_STEP;
+            gemm_look_ahead(vectors, t, step);
+            for (size_t k = first; k < end; k++, weights += t->weights_stride) {
+                vf w[VEC_TILE_VECTORS];
                 GEMM_EACH_VECTOR
-                sum[r][v] = vf_fma(x, w[v], sum[r][v]);
+                {
+                    w[v] = vf_load(weights + v * VEC_LANES);
+                    __builtin_prefetch(weights + GEMM_NEAR * t->weights_stride + v * VEC_LANES);
+                }
+                GEMM_EACH_ROW
+                {
+                    const vf number = vf_set1(x[r][k]);
+                    GEMM_EACH_VECTOR
+                    sum[r][v] = vf_fma(number, w[v], sum[r][v]);
+                }
             }
         }
     }
@@ -98,10 +104,22 @@ GEMM_TILE_ROWS(5)
 GEMM_TILE_ROWS(6)
 #endif
 
-static void (*const gemm_tiles[VEC_TILE_ROWS])(int, const struct gemm_tile *) = {
+/* One vector alone leaves room for more rows, and needs them to hide the latency. */
+#define GEMM_TILE_TALL(rows)                                                                       \
+    static __attribute__((noinline)) void gemm_tile_##rows(int vectors, const struct gemm_tile *t) \
+    {                                                                                              \
+        (void)vectors;                                                                             \
+        gemm_tile(rows, 1, t);                                                                     \
+    }
+#if VEC_TILE_TALL > VEC_TILE_ROWS
+GEMM_TILE_TALL(7)
+GEMM_TILE_TALL(8)
+#endif
+
+static void (*const gemm_tiles[VEC_TILE_TALL])(int, const struct gemm_tile *) = {
     gemm_tile_1, gemm_tile_2, gemm_tile_3, gemm_tile_4,
 #if VEC_TILE_ROWS > 4
-    gemm_tile_5, gemm_tile_6,
+    gemm_tile_5, gemm_tile_6, gemm_tile_7, gemm_tile_8,
 #endif
 };
 
@@ -110,47 +128,70 @@ static void (*const gemm_tiles[VEC_TILE_ROWS])(int, const struct gemm_tile *) = 
 static void gemm_rows(const struct gemm *g, const struct activate_tile *layer, size_t column,
                       int vectors, struct gemm_tile tile)
 {
-    const size_t tiles = (g->rows + VEC_TILE_ROWS - 1) / VEC_TILE_ROWS;
-    const size_t steps = (tile.k + GEMM_K_STEP - 1) / GEMM_K_STEP;
-    tile.ahead_rows = g->streams ? (tile.k + tiles * steps - 1) / (tiles * steps) : 0;
+    const size_t rows = g->x.rows, most = vectors == 1 ? VEC_TILE_TALL : VEC_TILE_ROWS;
+    const size_t tiles = (rows + most - 1) / most;
+    const size_t steps = tile.parts * ((tile.count + GEMM_K_STEP - 1) / GEMM_K_STEP);
+    tile.ahead_rows =
+        g->streams ? (tile.parts * tile.count + tiles * steps - 1) / (tiles * steps) : 0;
     for (size_t i = 0, row = 0, height; i < tiles; i++, row += height) {
-        height = g->rows / tiles + (i < g->rows % tiles);
+        height = rows / tiles + (i < rows % tiles);
         gemm_tiles[height - 1](vectors, &tile);
         if (tile.last && g->epilogue)
             finish_tile(g, layer, row, height, column, (size_t)vectors * VEC_LANES);
-        tile.x += height * tile.x_stride;
+        tile.x += height;
         tile.y += height * tile.y_stride;
         tile.ahead += steps * tile.ahead_rows * tile.weights_stride;
     }
 }
 
+/* The next block of K: a piece of one part, or several whole ones. False when there is none. */
+static int next_block(const struct view *x, struct gemm_tile *tile)
+{
+    if (tile->first + tile->count < x->length) {
+        tile->first += tile->count;
+    } else {
+        tile->at += tile->parts;
+        tile->first = 0;
+    }
+    const size_t left = x->taps - (size_t)(tile->at - x->at), rest = x->length - tile->first;
+    const size_t most = x->length < GEMM_K_BLOCK ? GEMM_K_BLOCK / x->length : 1;
+    tile->count = rest < GEMM_K_BLOCK ? rest : GEMM_K_BLOCK;
+    tile->parts = left < most ? left : most;
+    return left > 0;
+}
+
+/* All rows, and the columns of one register tile. */
+static void gemm_column(const struct gemm *g, const struct activate_tile *layer, size_t column,
+                        int vectors)
+{
+    const size_t end = column + (size_t)vectors * VEC_LANES;
+    const float *const next_column = g->panel + (end < g->width ? end : g->k * g->width);
+    struct gemm_tile tile = {.x = g->x.x,
+                             .at = g->x.at,
+                             .weights = g->panel + column,
+                             .weights_stride = g->width,
+                             .bias = g->bias + column,
+                             .y = g->y + column,
+                             .y_stride = g->y_stride};
+    for (size_t done = 0; next_block(&g->x, &tile); tile.bias = NULL) {
+        const size_t block = tile.parts * tile.count;
+        done += block;
+        tile.last = done == g->k;
+        tile.ahead = tile.last ? next_column : tile.weights + block * g->width;
+        gemm_rows(g, layer, column, vectors, tile);
+        tile.weights += block * g->width;
+    }
+}
+
 static void gemm(const struct gemm *g)
 {
-    const size_t step = VEC_TILE_VECTORS * VEC_LANES, width = g->width;
+    const size_t step = VEC_TILE_VECTORS * VEC_LANES;
     const struct epilogue *e = g->epilogue;
     struct activate_tile layer;
     if (e && e->activation)
         layer = activate_open(e->activation, e->tally);
-    for (size_t c = 0; c < width; c += step) {
-        const int vectors = (int)((width - c < step ? width - c : step) / VEC_LANES);
-        const float *next_column = g->panel + (c + step < width ? c + step : g->k * width);
-        for (size_t done = 0, block; done < g->k; done += block) {
-            block = g->k - done < GEMM_K_BLOCK ? g->k - done : GEMM_K_BLOCK;
-            const float *weights = g->panel + done * width + c;
-            const int last = done + block == g->k;
-            gemm_rows(g, &layer, c, vectors,
-                      (struct gemm_tile){.k = block,
-                                         .x = g->x + done,
-                                         .x_stride = g->x_stride,
-                                         .weights = weights,
-                                         .weights_stride = width,
-                                         .bias = done == 0 ? g->bias + c : NULL,
-                                         .last = last,
-                                         .y = g->y + c,
-                                         .y_stride = g->y_stride,
-                                         .ahead = last ? next_column : weights + block * width});
-        }
-    }
+    for (size_t c = 0; c < g->width; c += step)
+        gemm_column(g, &layer, c, (int)((g->width - c < step ? g->width - c : step) / VEC_LANES));
 }
 
 #endif

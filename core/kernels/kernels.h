@@ -43,12 +43,20 @@ struct epilogue {
     const struct tally *tally;
 };
 
-/* y[rows, width] = the chain over x[rows, k] and one panel [k, width] of packed weights (panel.h),
- * then the epilogue. */
+/* Where the inputs of some rows of outputs lie: those of row i are taps runs of length numbers, run
+ * t from x[i] + at[t] on. A dense layer's row is one run, a window over an image one or more for
+ * each of its lines. */
+struct view {
+    size_t rows, taps, length;
+    const float *const *x; /* [rows] */
+    const ptrdiff_t *at;   /* [taps], in floats */
+};
+
+/* y[rows, width] = the chain over the inputs x and one panel [k, width] of packed weights
+ * (panel.h), then the epilogue. */
 struct gemm {
-    size_t rows, k, width;
-    const float *x;
-    size_t x_stride;
+    size_t k, width; /* k = x.taps * x.length, at least 1 */
+    struct view x;
     const float *panel, *bias; /* bias: [width] */
     bool streams;              /* the layer's weights do not stay in a core's cache */
     float *y;
@@ -83,13 +91,16 @@ struct kernels {
     /* y[width] = a + b, width a multiple of 16; y may be either. */
     void (*add)(size_t width, const float *a, const float *b, float *y);
 
-    /* Channel by channel over the taps of a window, in their order, x[t] and weights[t] pointing at
-     * width channels (a multiple of 16): y = the chain bias + x[t] * weights[t]; the largest x[t],
-     * NaN if there is one; their sum divided by divisor. y overlaps nothing. */
-    void (*depthwise)(size_t width, size_t taps, const float *const *x, const float *const *weights,
-                      const float *bias, float *y);
-    void (*max)(size_t width, size_t taps, const float *const *x, float *y);
-    void (*average)(size_t width, size_t taps, const float *const *x, float divisor, float *y);
+    /* Channel by channel over the taps of a window, in their order; x's runs are the channels (a
+     * multiple of 16) of one pixel, y's rows lie y_stride apart and overlap nothing.
+     *
+     * depthwise: the chain bias[c] + x[t][c] * weights[t * x->length + c].
+     * max: the largest x[t], NaN if there is one.
+     * average: the sum of x[t], divided by row r's divisors[r]. */
+    void (*depthwise)(const struct view *x, const float *weights, const float *bias, float *y,
+                      size_t y_stride);
+    void (*max)(const struct view *x, float *y, size_t y_stride);
+    void (*average)(const struct view *x, const float *divisors, float *y, size_t y_stride);
 
     /* y[rows, n] = softmax(x[rows, n]) over each row: exp(x - max) summed in 16 lanes (column mod
      * 16, each in increasing order), the lanes folded in halves. A row with NaN or with +inf, or of

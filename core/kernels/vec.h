@@ -3,8 +3,8 @@
  * vf holds VEC_LANES floats, vi as many int32, vm one truth value per lane, vd as many doubles.
  * GCC's vector operators (+ - * / on vf and vi, << >> on vi) are part of the vocabulary; what they
  * lack stands here three times: AVX-512, AVX2 with FMA, and portable GCC vectors (SSE2, NEON,
- * anything). VEC_TILE_ROWS and VEC_TILE_VECTORS are the register tile of the GEMM, VEC_ROW_VECTORS
- * the widest run of the GEMV. */
+ * anything). VEC_TILE_ROWS and VEC_TILE_VECTORS are the register tile of the GEMM, VEC_TILE_TALL
+ * its rows where it is one vector wide, VEC_ROW_VECTORS the widest run of the GEMV. */
 #ifndef RELUD_VEC_H
 #define RELUD_VEC_H
 
@@ -18,6 +18,7 @@
 #include <immintrin.h>
 #define VEC_LANES        16
 #define VEC_TILE_ROWS    6
+#define VEC_TILE_TALL    8
 #define VEC_TILE_VECTORS 4
 #define VEC_ROW_VECTORS  16
 typedef __m512 vf;
@@ -29,6 +30,7 @@ typedef struct {
 #include <immintrin.h>
 #define VEC_LANES        8
 #define VEC_TILE_ROWS    6
+#define VEC_TILE_TALL    8
 #define VEC_TILE_VECTORS 2
 #define VEC_ROW_VECTORS  8
 typedef __m256 vf;
@@ -39,6 +41,7 @@ typedef struct {
 #else
 #define VEC_LANES        8
 #define VEC_TILE_ROWS    4
+#define VEC_TILE_TALL    4
 #define VEC_TILE_VECTORS 2
 #define VEC_ROW_VECTORS  4
 typedef float vf __attribute__((vector_size(32)));

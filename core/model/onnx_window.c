@@ -87,6 +87,21 @@ static enum status read_axis(const Onnx__NodeProto *node, size_t spatial, size_t
     return read_int(node, "pads", 2 * spatial, spatial + i, 0, 0, &w->pad_end[axis], error);
 }
 
+/* The numbers under one window are copied where padding is among them. */
+static enum status check_reach(const struct window *w, size_t channels, struct error *error)
+{
+    size_t count = channels;
+    bool counts = true;
+    for (size_t axis = 0; axis < GRAPH_SPATIAL_MAX; axis++)
+        counts &=
+            !__builtin_mul_overflow(count, (w->kernel[axis] - 1) * w->dilation[axis] + 1, &count);
+    if (counts && count <= MODEL_FEATURES_MAX)
+        return STATUS_OK;
+    return error_set(error, STATUS_TOO_LARGE,
+                     "expected a window over at most %d numbers, dilation included",
+                     MODEL_FEATURES_MAX);
+}
+
 /* Everything but how large the result is. */
 static enum status read_window(const Onnx__NodeProto *node, const struct shape *shape,
                                const int64_t *kernel, enum auto_pad *pad, struct window *w,
@@ -109,10 +124,7 @@ static enum status read_window(const Onnx__NodeProto *node, const struct shape *
         if (*pad == PAD_VALID)
             w->pad[axis] = w->pad_end[axis] = 0;
     }
-    if (window_taps(w) > MODEL_FEATURES_MAX)
-        return error_set(error, STATUS_TOO_LARGE, "expected a window of at most %d, found %zu",
-                         MODEL_FEATURES_MAX, window_taps(w));
-    return STATUS_OK;
+    return check_reach(w, shape->dims[0], error);
 }
 
 enum status onnx_window(const Onnx__NodeProto *node, struct shape *shape, const int64_t *kernel,

@@ -4,6 +4,26 @@
 
 #include "panel.h"
 
+struct view dense_view(struct guarded *memory, const float *x, size_t rows, size_t k, size_t stride,
+                       size_t runs)
+{
+    const float **first = guarded_alloc(memory, rows, sizeof *first);
+    ptrdiff_t *at = guarded_alloc(memory, runs, sizeof *at);
+    for (size_t i = 0; i < rows; i++)
+        first[i] = x + i * stride;
+    for (size_t t = 0; t < runs; t++)
+        at[t] = (ptrdiff_t)(t * k / runs);
+    return (struct view){.rows = rows, .taps = runs, .length = k / runs, .x = first, .at = at};
+}
+
+static size_t most_runs(size_t k)
+{
+    size_t runs = DENSE_RUNS_MAX;
+    while (k % runs != 0)
+        runs--;
+    return runs;
+}
+
 void dense_open(struct dense_case *c, struct randoms *random, struct dense_shape shape,
                 enum random_kind x_kind, enum random_kind weight_kind)
 {
@@ -19,6 +39,7 @@ void dense_open(struct dense_case *c, struct randoms *random, struct dense_shape
     c->y = guarded_alloc(&c->memory, shape.rows * padded, sizeof *c->y);
     c->index = guarded_alloc(&c->memory, shape.k + 16, sizeof *c->index);
     c->value = guarded_alloc(&c->memory, shape.k + 16, sizeof *c->value);
+    c->view = dense_view(&c->memory, c->x, shape.rows, shape.k, c->x_stride, most_runs(shape.k));
     random_floats(random, x_kind, c->x, x_count);
     random_floats(random, weight_kind, c->weights, shape.k * shape.n);
     random_floats(random, weight_kind, c->bias, padded);
@@ -40,11 +61,9 @@ void dense_gemm(const struct dense_case *c, const struct kernels *kernels, float
 {
     for (size_t panel = 0; panel < panel_count(c->n); panel++) {
         size_t first = panel * PANEL_COLUMNS;
-        const struct gemm gemm = {.rows = c->rows,
-                                  .k = c->k,
+        const struct gemm gemm = {.k = c->k,
                                   .width = panel_width(c->n, panel),
-                                  .x = c->x,
-                                  .x_stride = c->x_stride,
+                                  .x = c->view,
                                   .panel = c->panels + panel_offset(c->k, panel),
                                   .bias = c->bias + first,
                                   .streams = c->k % 2,

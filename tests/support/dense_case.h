@@ -14,11 +14,12 @@ struct dense_shape {
 struct dense_case {
     size_t rows, k, n;
     size_t x_stride, y_stride;
-    float *x;       /* [rows, k], row stride x_stride */
-    float *weights; /* [k, n] */
-    float *panels;  /* the same, packed */
-    float *bias;    /* [panel_padded(n)] */
-    float *y;       /* [rows, y_stride], before a run all NaN */
+    float *x;         /* [rows, k], row stride x_stride */
+    struct view view; /* of x, its rows in as many runs as k allows: 1, 2, 3 or 4 */
+    float *weights;   /* [k, n] */
+    float *panels;    /* the same, packed */
+    float *bias;      /* [panel_padded(n)] */
+    float *y;         /* [rows, y_stride], before a run all NaN */
     uint32_t *index;
     float *value; /* k + 16 each */
     struct guarded memory;
@@ -28,6 +29,11 @@ struct dense_case {
 void dense_open(struct dense_case *c, struct randoms *random, struct dense_shape shape,
                 enum random_kind x_kind, enum random_kind weight_kind);
 void dense_close(struct dense_case *c);
+
+/* x[rows, k], its rows stride floats apart and in so many runs, whose places go to memory. */
+enum { DENSE_RUNS_MAX = 4 };
+struct view dense_view(struct guarded *memory, const float *x, size_t rows, size_t k, size_t stride,
+                       size_t runs);
 
 /* Runs all rows at once into y. */
 void dense_gemm(const struct dense_case *c, const struct kernels *kernels, float *y);

@@ -48,11 +48,9 @@ static bool counted_same(const struct counted *a, const struct counted *b, size_
 /* The one panel of c, which belongs to unit first of the layer. */
 static struct gemm panel_gemm(const struct dense_case *c, float *y, const struct epilogue *epilogue)
 {
-    return (struct gemm){.rows = c->rows,
-                         .k = c->k,
+    return (struct gemm){.k = c->k,
                          .width = panel_padded(c->n),
-                         .x = c->x,
-                         .x_stride = c->x_stride,
+                         .x = c->view,
                          .panel = c->panels,
                          .bias = c->bias,
                          .y = y,

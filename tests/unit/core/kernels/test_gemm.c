@@ -132,15 +132,15 @@ static void check_denormals(const struct kernels *kernels)
     panel[0] = 1.0f;
     panel[16 + 1] = 0x1p-40f;
     bias[2] = 0x1p-140f;
-    kernels->gemm(&(struct gemm){.rows = 1,
-                                 .k = 2,
+    struct guarded memory = {0};
+    kernels->gemm(&(struct gemm){.k = 2,
                                  .width = 16,
-                                 .x = x,
-                                 .x_stride = 2,
+                                 .x = dense_view(&memory, x, 1, 2, 2, 1),
                                  .panel = panel,
                                  .bias = bias,
                                  .y = y,
                                  .y_stride = 16});
+    guarded_free(&memory);
     const float expected[3] = {0x1p-149f, 0x1p-140f, 0x1p-140f};
     cr_assert(reference_same(y, expected, 3), "%s: %a %a %a", kernels->name, (double)y[0],
               (double)y[1], (double)y[2]);
@@ -158,15 +158,15 @@ static void check_no_negative_zero(const struct kernels *kernels)
     float panel[2 * 16] = {0}, bias[16], y[3 * 16];
     for (size_t i = 0; i < 16; i++)
         bias[i] = -0.0f;
-    kernels->gemm(&(struct gemm){.rows = 3,
-                                 .k = 2,
+    struct guarded memory = {0};
+    kernels->gemm(&(struct gemm){.k = 2,
                                  .width = 16,
-                                 .x = x,
-                                 .x_stride = 2,
+                                 .x = dense_view(&memory, x, 3, 2, 2, 1),
                                  .panel = panel,
                                  .bias = bias,
                                  .y = y,
                                  .y_stride = 16});
+    guarded_free(&memory);
     for (size_t i = 0; i < 3 * 16; i++)
         cr_assert(!signbit(y[i]), "%s: y[%zu] is -0", kernels->name, i);
 }
@@ -183,15 +183,15 @@ static void check_writes_its_columns_only(const struct kernels *kernels)
     float y[ROWS * STRIDE], x[ROWS] = {0}, panel[WIDTH] = {0}, bias[WIDTH] = {0};
     for (size_t i = 0; i < ROWS * STRIDE; i++)
         y[i] = 5.0f;
-    kernels->gemm(&(struct gemm){.rows = ROWS,
-                                 .k = 1,
+    struct guarded memory = {0};
+    kernels->gemm(&(struct gemm){.k = 1,
                                  .width = WIDTH,
-                                 .x = x,
-                                 .x_stride = 1,
+                                 .x = dense_view(&memory, x, ROWS, 1, 1, 1),
                                  .panel = panel,
                                  .bias = bias,
                                  .y = y + FIRST,
                                  .y_stride = STRIDE});
+    guarded_free(&memory);
     for (size_t i = 0; i < ROWS * STRIDE; i++) {
         bool inside = i % STRIDE >= FIRST && i % STRIDE < FIRST + WIDTH;
         cr_assert(y[i] == (inside ? 0.0f : 5.0f), "%s: y[%zu]", kernels->name, i);

@@ -1,4 +1,4 @@
-/* How many inputs a node takes, and what a 0 in a Reshape is. */
+/* How many inputs a node takes, how much a window spans, and what a 0 in a Reshape is. */
 #include <criterion/criterion.h>
 #include <string.h>
 
@@ -83,4 +83,32 @@ Test(onnx_limits, a_zero_in_a_reshape_copies_unless_it_is_allowed)
               error.message);
     cr_assert(reshape("x", (const int64_t[]){-1, 0}, 0, &error) == STATUS_OK, "%s", error.message);
     cr_assert(reshape("x", (const int64_t[]){-1, 0}, 1, &error) != STATUS_OK);
+}
+
+/* Pools an image of two channels whose windows see two times two pixels, so far apart. */
+static enum status pool(int64_t dilation, struct error *error)
+{
+    struct onnx_builder builder;
+    struct model model;
+    onnx_open(&builder);
+    onnx_input(&builder, "x", 4, (const int64_t[]){-1, 2, 2, 2});
+    Onnx__NodeProto *node = onnx_node(&builder, "MaxPool", "", "x", "y");
+    onnx_list(&builder, node, "kernel_shape", 2, (const int64_t[]){2, 2});
+    onnx_list(&builder, node, "dilations", 2, (const int64_t[]){dilation, dilation});
+    onnx_list(&builder, node, "pads", 4, (const int64_t[]){dilation, dilation, 0, 0});
+    onnx_output(&builder, "y");
+    const enum status status = onnx_load(&builder, &model, error);
+    model_close(&model);
+    onnx_close(&builder);
+    return status;
+}
+
+/* Two channels of 2896 x 2896 points are the last to stay within 2^24. */
+Test(onnx_limits, a_window_spans_so_much_and_no_more)
+{
+    struct error error;
+    cr_assert(pool(2895, &error) == STATUS_OK, "%s", error.message);
+    cr_assert(pool(2896, &error) == STATUS_TOO_LARGE);
+    cr_assert(strstr(error.message, "expected a window over at most 16777216 numbers"), "%s",
+              error.message);
 }
