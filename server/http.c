@@ -79,6 +79,8 @@ static enum MHD_Result send_answer(struct exchange *exchange)
         add_header(response, "Allow", exchange->allow);
     add_number_header(response, "Retry-After", (size_t)exchange->retry_after_s);
     add_number_header(response, "Inference-Header-Content-Length", exchange->json_bytes);
+    if (exchange->status == MHD_HTTP_UNAUTHORIZED)
+        add_header(response, "WWW-Authenticate", "Bearer");
     if (loop_draining(exchange->loop))
         add_header(response, "Connection", "close");
     enum MHD_Result result = MHD_queue_response(connection, (unsigned)exchange->status, response);

@@ -3,12 +3,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "auth.h"
 #include "http.h"
 #include "loop.h"
 #include "pattern.h"
 
 struct route {
     const char *method, *path;
+    enum scope scopes; /* a key with any one of them will do */
     void (*begin)(struct exchange *exchange);
     void (*body)(struct exchange *exchange, const char *bytes, size_t count);
     void (*end)(struct exchange *exchange);
@@ -16,11 +18,13 @@ struct route {
 };
 
 static const struct route routes[] = {
-#define ROUTE(method, path, handler) {#method, path, NULL, NULL, handle_##handler, NULL},
-#define ROUTE_INFER(method, path, handler) \
-    {#method, path, handler##_begin, infer_body, infer_end, infer_release},
-#define ROUTE_DOCUMENT(method, path, handler) \
-    {#method, path, document_begin, document_body, handle_##handler, document_release},
+#define ROUTE(method, path, scope, handler) \
+    {#method, path, SCOPE_##scope, NULL, NULL, handle_##handler, NULL},
+#define ROUTE_INFER(method, path, scope, handler) \
+    {#method, path, SCOPE_##scope, handler##_begin, infer_body, infer_end, infer_release},
+#define ROUTE_DOCUMENT(method, path, scope, handler)                                        \
+    {#method,         path, SCOPE_##scope, document_begin, document_body, handle_##handler, \
+     document_release},
 #include "routes.def"
 #undef ROUTE
 #undef ROUTE_INFER
@@ -56,6 +60,24 @@ static const struct route *find_route(const struct exchange *exchange, struct ca
     return NULL;
 }
 
+/* Whether the client may use the route; false after refusing. */
+static bool may_use(struct exchange *exchange, const struct route *route)
+{
+    struct auth *auth = &loop_server(exchange->loop)->auth;
+    if (route->scopes == SCOPE_OPEN || !auth->path)
+        return true;
+    enum scope scopes = auth_scopes(auth, exchange_header(exchange, "Authorization"));
+    if (scopes & route->scopes)
+        return true;
+    if (scopes == SCOPE_OPEN)
+        exchange_refuse(exchange, 401, "unauthorized",
+                        "expected a key of this server as \"Authorization: Bearer KEY\"");
+    else
+        exchange_refuse(exchange, 403, "forbidden", "%s takes a key of another scope",
+                        exchange->path);
+    return false;
+}
+
 void routes_begin(struct exchange *exchange)
 {
     struct captures captures;
@@ -67,6 +89,8 @@ void routes_begin(struct exchange *exchange)
         exchange->allow = allowed(route);
         exchange_refuse(exchange, 405, "method_not_allowed", "%s takes %s, found %s",
                         exchange->path, exchange->allow, exchange->method);
+    } else if (!may_use(exchange, route)) {
+        return;
     } else if (!keep(&exchange->model, &captures.model) ||
                !keep(&exchange->version, &captures.version)) {
         exchange_refuse(exchange, 503, "out_of_memory", "no memory left for the request");

@@ -13,9 +13,9 @@ void routes_end(struct exchange *exchange);
 void routes_release(struct exchange *exchange);
 
 /* The handlers */
-#define ROUTE(method, path, handler)       void handle_##handler(struct exchange *exchange);
-#define ROUTE_INFER(method, path, handler) void handler##_begin(struct exchange *exchange);
-#define ROUTE_DOCUMENT                     ROUTE
+#define ROUTE(method, path, scope, handler)       void handle_##handler(struct exchange *exchange);
+#define ROUTE_INFER(method, path, scope, handler) void handler##_begin(struct exchange *exchange);
+#define ROUTE_DOCUMENT                            ROUTE
 #include "routes.def"
 #undef ROUTE
 #undef ROUTE_INFER

@@ -36,6 +36,16 @@ static int open_signals(void)
     return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 }
 
+static void reload(struct server *server)
+{
+    struct error error;
+    if (server->auth.path && auth_reload(&server->auth, &error) != STATUS_OK)
+        log_event(LOG_ERROR, "keys not read again", "reason", error.message);
+    else if (server->auth.path)
+        log_event(LOG_INFO, "keys read again", "path", server->auth.path);
+    registry_reload(&server->registry);
+}
+
 /* Reads a signal: SIGHUP is dealt with here, any other (true) is to end the process. */
 static bool must_end(struct server *server, int signals)
 {
@@ -44,7 +54,7 @@ static bool must_end(struct server *server, int signals)
         return false;
     if (info.ssi_signo != SIGHUP)
         return true;
-    registry_reload(&server->registry);
+    reload(server);
     return false;
 }
 
@@ -196,6 +206,8 @@ static enum status run(struct server *server, int signals, struct error *error)
 static enum status open_server(struct server *server, struct error *error)
 {
     log_init(server->options.log_level, server->options.log_format);
+    if (auth_open(&server->auth, server->options.api_keys, error) != STATUS_OK)
+        return error->status;
     raise_descriptor_limit(server->options.max_connections);
     server->loop_count = choose_loops(&server->options);
     server->kernels = kernels_select(server->options.isa, error);
@@ -219,6 +231,7 @@ int serve(int count, char *const *argv)
         status = run(&server, signals, &error);
         registry_close(&server.registry);
     }
+    auth_close(&server.auth);
     options_free(&server.options);
     close(signals);
     return status == STATUS_OK ? 0 : fail(&error, 1);

@@ -4,6 +4,7 @@
 
 #include <stdatomic.h>
 
+#include "auth.h"
 #include "kernels/kernels.h"
 #include "options.h"
 #include "registry.h"
@@ -21,6 +22,7 @@ struct loop;
 struct server {
     struct options options;
     struct registry registry;
+    struct auth auth;
     const struct kernels *kernels;
     struct loop *loops[SERVER_LOOPS_MAX]; /* those that are open come first */
     size_t loop_count;

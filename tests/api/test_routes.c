@@ -10,9 +10,9 @@
 static const struct {
     const char *method, *path;
 } routes[] = {
-#define ROUTE(method, path, handler) {#method, path},
-#define ROUTE_INFER                  ROUTE
-#define ROUTE_DOCUMENT               ROUTE
+#define ROUTE(method, path, scope, handler) {#method, path},
+#define ROUTE_INFER                         ROUTE
+#define ROUTE_DOCUMENT                      ROUTE
 #include "routes.def"
 #undef ROUTE
 #undef ROUTE_INFER
