@@ -12,7 +12,8 @@ Q       = $(if $(V),,@echo "  $(@:$(BUILD)/%=%)" &&)
 
 PACKAGES_BUILD = gcc make libc6-dev libmicrohttpd-dev libjansson-dev zlib1g-dev nettle-dev \
                  libprotobuf-c-dev protobuf-c-compiler libonnx-dev
-PACKAGES_TEST  = libcriterion-dev libcurl4-openssl-dev curl python3-numpy python3-onnx
+PACKAGES_TEST  = libcriterion-dev libcurl4-openssl-dev curl python3-numpy python3-onnx \
+                 prometheus
 PACKAGES_BENCH = libdnnl-dev libopenblas-dev wrk python3-numpy python3-onnx
 PACKAGES_LINT  = clang-format cppcheck
 

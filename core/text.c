@@ -74,28 +74,53 @@ static size_t utf8_length(const unsigned char *string, size_t count)
     return overlong || outside ? 0 : length;
 }
 
-static void quote_one(struct text *text, const char *at, size_t length)
+static void quote_control(struct text *text, char c)
 {
-    unsigned char c = (unsigned char)*at;
+    text_format(text, "\\u%04x", (unsigned char)c);
+}
+
+static void quote_control_of_label(struct text *text, char c)
+{
+    if (c == '\n')
+        text_put(text, "\\n");
+    else
+        text_add(text, &c, 1);
+}
+
+/* length is that of the sequence at at, 0 when it is none. */
+static void quote_one(struct text *text, const char *at, size_t length,
+                      void (*control)(struct text *text, char c))
+{
     if (length == 0)
         text_put(text, "\xEF\xBF\xBD");
-    else if (c == '"' || c == '\\')
-        text_format(text, "\\%c", c);
-    else if (c < 0x20)
-        text_format(text, "\\u%04x", c);
+    else if (*at == '"' || *at == '\\')
+        text_format(text, "\\%c", *at);
+    else if ((unsigned char)*at < 0x20)
+        control(text, *at);
     else
         text_add(text, at, length);
 }
 
-void text_quote(struct text *text, const char *string, size_t count)
+static void quote(struct text *text, const char *string, size_t count,
+                  void (*control)(struct text *text, char c))
 {
     text_put(text, "\"");
     for (size_t i = 0; i < count;) {
         size_t length = utf8_length((const unsigned char *)string + i, count - i);
-        quote_one(text, string + i, length);
+        quote_one(text, string + i, length, control);
         i += length ? length : 1;
     }
     text_put(text, "\"");
+}
+
+void text_quote(struct text *text, const char *string, size_t count)
+{
+    quote(text, string, count, quote_control);
+}
+
+void text_quote_label(struct text *text, const char *string, size_t count)
+{
+    quote(text, string, count, quote_control_of_label);
 }
 
 void text_float(struct text *text, float value)

@@ -42,6 +42,10 @@ void text_format(struct text *text, const char *format, ...) __attribute__((form
 /* A JSON string of the UTF-8 text, quoted and escaped; what is no UTF-8 becomes U+FFFD. */
 void text_quote(struct text *text, const char *string, size_t count);
 
+/* The same as the value of a Prometheus label, where control characters stand as they are but for
+ * the end of a line. */
+void text_quote_label(struct text *text, const char *string, size_t count);
+
 /* JSON numbers: the shortest decimal that reads back the same; null when not finite. */
 void text_float(struct text *text, float value);
 void text_double(struct text *text, double value);

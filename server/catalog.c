@@ -20,9 +20,11 @@ struct catalog *catalog_open(size_t entries, size_t loops, const char *default_n
 
 void catalog_close(struct catalog *catalog)
 {
-    for (size_t i = 0; i < catalog->count; i++)
+    for (size_t i = 0; i < catalog->count; i++) {
         if (catalog->entries[i].generation)
             generation_release(catalog->entries[i].generation);
+        ledger_release(catalog->entries[i].ledger);
+    }
     arena_free(&catalog->arena);
     free(catalog);
 }
@@ -43,6 +45,7 @@ bool catalog_add(struct catalog *catalog, const struct entry *entry)
         return false;
     if (copy->generation)
         generation_hold(copy->generation);
+    ledger_hold(copy->ledger);
     catalog->count++;
     return true;
 }

@@ -8,6 +8,7 @@
 #define RELUD_CATALOG_H
 
 #include "generation.h"
+#include "ledger.h"
 
 enum model_state {
 #define STATE(name, text) MODEL_##name,
@@ -21,6 +22,7 @@ struct entry {
     enum model_state state;
     const char *reason;            /* why it is unavailable, or why the last load failed; "" */
     struct generation *generation; /* held; NULL unless ready */
+    struct ledger *ledger;         /* held; where requests to it are counted */
 };
 
 /* How many requests of a loop use the catalog, and one more while it is the loop's current one. */
@@ -41,8 +43,8 @@ struct catalog {
 /* An empty catalog with room for so many entries, one reference; NULL without memory. */
 struct catalog *catalog_open(size_t entries, size_t loops, const char *default_name);
 
-/* Adds a copy of entry and holds its generation; false without memory. Entries come in the order of
- * their names, and those of one name in the order of their versions. */
+/* Adds a copy of entry and holds what it refers to; false without memory. Entries come in the order
+ * of their names, and those of one name in the order of their versions. */
 bool catalog_add(struct catalog *catalog, const struct entry *entry);
 
 /* When no reference is left. */

@@ -27,6 +27,7 @@ void exchange_refuse(struct exchange *exchange, int status, const char *code, co
     text_put(&exchange->reply, "{\"error\":");
     text_quote(&exchange->reply, message, strlen(message));
     text_format(&exchange->reply, ",\"code\":\"%s\"}", code);
+    exchange->usage.code = code;
     if (status == 503)
         exchange->retry_after_s = 1;
     exchange_answer(exchange, status, "application/json");

@@ -54,14 +54,6 @@ void generation_collect(struct generation *generation, struct counters *into)
         seat_collect(&generation->seats[i], into);
 }
 
-bool generation_usage(struct generation *generation, struct usage_sum *sum)
-{
-    for (size_t i = 0; i < generation->seat_count; i++)
-        if (!usage_collect(&generation->seats[i].usage, sum))
-            return false;
-    return true;
-}
-
 void generation_reset(struct generation *generation)
 {
     for (size_t i = 0; i < generation->seat_count; i++)

@@ -35,9 +35,6 @@ void generation_release(struct generation *generation);
 /* Adds what all seats have counted to into. Thread-safe. */
 void generation_collect(struct generation *generation, struct counters *into);
 
-/* The same for what requests took; false when there is no memory. Thread-safe. */
-bool generation_usage(struct generation *generation, struct usage_sum *sum);
-
 /* Forgets what was counted and begins anew. Thread-safe; a row that is being run counts on one side
  * of it. */
 void generation_reset(struct generation *generation);

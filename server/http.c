@@ -66,12 +66,25 @@ static void add_number_header(struct MHD_Response *response, const char *name, s
     add_header(response, name, digits);
 }
 
+/* Once, whether or not the client is still there to be answered. */
+static void record(struct exchange *exchange)
+{
+    if (exchange->recorded || exchange->status == 0)
+        return;
+    exchange->recorded = true;
+    exchange->usage.status = exchange->status;
+    if (exchange->usage.total_ns == 0)
+        exchange->usage.total_ns = cpu_clock_ns() - exchange->began_ns;
+    loop_record(exchange->loop, exchange->ledger, &exchange->usage);
+}
+
 /* The reply stays in the exchange until the exchange is released, after the response. */
 static enum MHD_Result send_answer(struct exchange *exchange)
 {
     struct MHD_Connection *connection = exchange->connection;
     struct MHD_Response *response = MHD_create_response_from_buffer(
         exchange->reply.count, exchange->reply.bytes, MHD_RESPMEM_PERSISTENT);
+    record(exchange);
     if (!response)
         return MHD_NO;
     add_header(response, "Content-Type", exchange->content_type);
@@ -216,6 +229,7 @@ static void on_completed(void *context, struct MHD_Connection *raw, void **slot,
     }
     if (!exchange)
         return;
+    record(exchange);
     routes_release(exchange);
     text_free(&exchange->reply);
     free(exchange);

@@ -18,9 +18,11 @@
 
 #include "status.h"
 #include "text.h"
+#include "usage.h"
 
 struct catalog;
 struct http;
+struct ledger;
 struct loop;
 struct route;
 
@@ -29,17 +31,20 @@ struct exchange {
     const char *method, *path; /* borrowed; path is percent-decoded */
     struct catalog *catalog;   /* the models as they are for this request; NULL for none */
     const struct route *route; /* NULL when there is none */
-    char *model, *version;     /* owned: {m} and {v} of the route's path; NULL for none */
-    void *state;               /* the handler's own */
-    struct text reply;         /* owned: the body of the answer */
-    int status;                /* of the answer, 0 while there is none */
-    const char *content_type;  /* of the answer; static */
-    const char *allow;         /* header Allow, NULL for none; static */
-    int retry_after_s;         /* header Retry-After, 0 for none */
-    size_t json_bytes;         /* header Inference-Header-Content-Length, 0 for none */
-    uint64_t began_ns;         /* when the header was there */
-    uint64_t body_bytes;       /* arrived so far */
-    void *connection;          /* http's own */
+    struct ledger *ledger;     /* of the model it asks for, in catalog; NULL for none */
+    struct usage_sample usage; /* filled as it becomes known, and recorded before it is answered */
+    bool recorded;
+    char *model, *version;    /* owned: {m} and {v} of the route's path; NULL for none */
+    void *state;              /* the handler's own */
+    struct text reply;        /* owned: the body of the answer */
+    int status;               /* of the answer, 0 while there is none */
+    const char *content_type; /* of the answer; static */
+    const char *allow;        /* header Allow, NULL for none; static */
+    int retry_after_s;        /* header Retry-After, 0 for none */
+    size_t json_bytes;        /* header Inference-Header-Content-Length, 0 for none */
+    uint64_t began_ns;        /* when the header was there */
+    uint64_t body_bytes;      /* arrived so far */
+    void *connection;         /* http's own */
     bool suspended, complete;
 };
 
@@ -80,7 +85,7 @@ const char *exchange_header(const struct exchange *exchange, const char *name);
 /* Answers with exchange->reply as the body. */
 void exchange_answer(struct exchange *exchange, int status, const char *content_type);
 
-/* Answers {"error": …, "code": …} instead of what was in exchange->reply. */
+/* Answers {"error": …, "code": …} instead of what was in exchange->reply; code is static. */
 void exchange_refuse(struct exchange *exchange, int status, const char *code, const char *format,
                      ...) __attribute__((format(printf, 4, 5)));
 

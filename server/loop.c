@@ -49,10 +49,11 @@ struct server *loop_server(const struct loop *loop)
     return loop->server;
 }
 
-void loop_record(struct loop *loop, struct generation *generation,
-                 const struct usage_sample *sample)
+void loop_record(struct loop *loop, struct ledger *ledger, const struct usage_sample *sample)
 {
-    usage_record(&generation->seats[loop->index].usage, sample);
+    if (!ledger)
+        ledger = loop->server->registry.book.ledgers;
+    usage_record(&ledger->pages[loop->index], sample);
 }
 
 bool loop_draining(const struct loop *loop)

@@ -42,9 +42,8 @@ bool loop_draining(const struct loop *loop);
 bool loop_aborting(const struct loop *loop);
 void loop_connections_changed(struct loop *loop);
 
-/* Records a request to that model in the usage of the loop's seat. */
-void loop_record(struct loop *loop, struct generation *generation,
-                 const struct usage_sample *sample);
+/* Records a request on the loop's page of the ledger, or of that of requests to no model (NULL). */
+void loop_record(struct loop *loop, struct ledger *ledger, const struct usage_sample *sample);
 
 /* The current catalog, until it is given back. */
 struct catalog *loop_enter(struct loop *loop);

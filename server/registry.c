@@ -281,8 +281,12 @@ enum status registry_open(struct registry *registry, const struct options *optio
     registry->orders_end = &registry->orders;
     pthread_mutex_init(&registry->lock, NULL);
     pthread_cond_init(&registry->wanted, NULL);
-    shelf_init(&registry->shelf, options, kernels, loops);
-    enum status status = shelf_look(&registry->shelf, NULL, error);
+    shelf_init(&registry->shelf, options, kernels, &registry->book);
+    enum status status = STATUS_OK;
+    if (!book_open(&registry->book, loops))
+        status = error_set(error, STATUS_OUT_OF_MEMORY, "no memory left for counting requests");
+    if (status == STATUS_OK)
+        status = shelf_look(&registry->shelf, NULL, error);
     if (status == STATUS_OK)
         status = check_options(&registry->shelf, error);
     if (status == STATUS_OK)
@@ -324,6 +328,7 @@ void registry_close(struct registry *registry)
         retire(registry, current);
     sweep(registry);
     shelf_free(&registry->shelf);
+    book_close(&registry->book);
     if (registry->loaded >= 0)
         close(registry->loaded);
     pthread_cond_destroy(&registry->wanted);

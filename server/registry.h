@@ -23,6 +23,7 @@ struct order {
 
 struct registry {
     struct catalog *_Atomic current; /* written under lock */
+    struct book book;                /* what was asked of every model; anybody may read it */
     struct shelf shelf;              /* the thread's own, as the next */
     struct catalog *retired;         /* earlier catalogs that may still be used */
     void (*changed)(void *context);  /* called after another catalog became the current one */

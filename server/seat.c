@@ -50,13 +50,11 @@ enum status seat_open(struct seat *seat, const struct model *model, const struct
         return status;
     }
     pthread_mutex_init(&seat->lock, NULL);
-    usage_init(&seat->usage);
     return STATUS_OK;
 }
 
 void seat_close(struct seat *seat)
 {
-    usage_free(&seat->usage);
     pthread_mutex_destroy(&seat->lock);
     session_close(&seat->session);
     arena_free(&seat->arena);

@@ -12,7 +12,6 @@
 #include "graph/session.h"
 #include "job.h"
 #include "model/model.h"
-#include "usage.h"
 
 struct seat {
     _Alignas(64) const struct model *model; /* borrowed; no two seats share a cache line */
@@ -22,7 +21,6 @@ struct seat {
     pthread_mutex_t lock;
     struct counters totals; /* under lock */
     uint64_t pending;       /* under lock: rows in the session's tallies that count already */
-    struct usage usage;     /* what requests took */
 };
 
 enum status seat_open(struct seat *seat, const struct model *model, const struct kernels *kernels,

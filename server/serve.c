@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "acceptor.h"
@@ -202,9 +203,17 @@ static enum status run(struct server *server, int signals, struct error *error)
     return status;
 }
 
+static double epoch_seconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
 /* What needs no thread; the registry is the last to be opened. */
 static enum status open_server(struct server *server, struct error *error)
 {
+    server->started_s = epoch_seconds();
     log_init(server->options.log_level, server->options.log_format);
     if (auth_open(&server->auth, server->options.api_keys, error) != STATUS_OK)
         return error->status;

@@ -26,6 +26,7 @@ struct server {
     const struct kernels *kernels;
     struct loop *loops[SERVER_LOOPS_MAX]; /* those that are open come first */
     size_t loop_count;
+    double started_s; /* of the epoch */
     _Atomic enum phase phase;
 };
 

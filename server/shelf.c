@@ -7,17 +7,32 @@
 #include "overrides.h"
 
 void shelf_init(struct shelf *shelf, const struct options *options, const struct kernels *kernels,
-                size_t loops)
+                struct book *book)
 {
     *shelf =
-        (struct shelf){.options = options, .kernels = kernels, .loops = loops, .default_name = ""};
+        (struct shelf){.options = options, .kernels = kernels, .book = book, .default_name = ""};
 }
 
 static void free_slot(struct slot *slot)
 {
     if (slot->generation)
         generation_release(slot->generation);
+    if (slot->ledger)
+        ledger_release(slot->ledger);
     free(slot);
+}
+
+static struct slot *new_slot(const struct shelf *shelf, const struct source *source)
+{
+    struct slot *slot = calloc(1, sizeof *slot);
+    if (!slot)
+        return NULL;
+    slot->source = *source;
+    slot->ledger = book_find(shelf->book, source->name, source->version);
+    if (slot->ledger)
+        return slot;
+    free_slot(slot);
+    return NULL;
 }
 
 void shelf_free(struct shelf *shelf)
@@ -90,17 +105,15 @@ static enum status add_slots(struct shelf *shelf, const struct sources *sources,
         const struct source *source = &sources->items[i];
         if (!is_meant(only, source->name) || find_slot(shelf, source))
             continue;
-        struct slot *slot = calloc(1, sizeof *slot);
+        struct slot *slot = new_slot(shelf, source);
         complete = slot != NULL;
-        if (!slot)
-            break;
-        slot->source = *source;
-        shelf->slots[shelf->count++] = slot;
+        if (slot)
+            shelf->slots[shelf->count++] = slot;
     }
     if (complete)
         return STATUS_OK;
     while (shelf->count > count)
-        free(shelf->slots[--shelf->count]);
+        free_slot(shelf->slots[--shelf->count]);
     return error_set(error, STATUS_OUT_OF_MEMORY, "no memory left for the list of models");
 }
 
@@ -172,7 +185,7 @@ static enum status open_model(const struct shelf *shelf, const struct source *so
                                 .overrides = overrides.items,
                                 .override_count = overrides.count};
     stats_level_named(&how.level, shelf->options->stats);
-    enum status status = generation_open(made, source->path, &how, shelf->loops, error);
+    enum status status = generation_open(made, source->path, &how, shelf->book->loops, error);
     overrides_free(&overrides);
     return status;
 }
@@ -222,13 +235,13 @@ void shelf_unload(struct slot *slot)
 
 struct catalog *shelf_catalog(const struct shelf *shelf)
 {
-    struct catalog *catalog = catalog_open(shelf->count, shelf->loops, shelf->default_name);
+    struct catalog *catalog = catalog_open(shelf->count, shelf->book->loops, shelf->default_name);
     if (!catalog)
         return NULL;
     for (size_t i = 0; i < shelf->count; i++) {
         const struct slot *slot = shelf->slots[i];
-        struct entry entry = {slot->source.name, slot->source.version, slot->state, slot->reason,
-                              slot->generation};
+        struct entry entry = {slot->source.name, slot->source.version, slot->state,
+                              slot->reason,      slot->generation,     slot->ledger};
         if (!catalog_add(catalog, &entry)) {
             catalog_close(catalog);
             return NULL;

@@ -11,20 +11,22 @@ struct slot {
     enum model_state state;
     char reason[ERROR_MESSAGE_BYTES]; /* see struct entry */
     struct generation *generation;    /* held; NULL unless ready */
+    struct ledger *ledger;            /* held */
 };
 
 struct shelf {
     const struct options *options; /* borrowed */
     const struct kernels *kernels; /* borrowed */
-    size_t loops;                  /* seats of a generation */
+    struct book *book;             /* borrowed */
     struct sources sources;        /* owned: as last looked for */
     struct slot **slots;           /* owned, in the order of names and versions */
     size_t count;
     const char *default_name; /* borrowed from the options or sources; "" when nothing is served */
 };
 
+/* Generations get a seat for every loop that book has pages for. */
 void shelf_init(struct shelf *shelf, const struct options *options, const struct kernels *kernels,
-                size_t loops);
+                struct book *book);
 void shelf_free(struct shelf *shelf);
 
 /* Looks for the sources again: models that are new get a slot, those that are gone lose theirs, and

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { FIRST_BATCHES = 8 };
+enum { FIRST_ITEMS = 8 };
 
 void usage_init(struct usage *usage)
 {
@@ -21,20 +21,33 @@ void usage_free(struct usage *usage)
 void usage_sum_free(struct usage_sum *sum)
 {
     free(sum->batches);
+    free(sum->answers);
     *sum = (struct usage_sum){.rows = 0};
 }
 
-static bool reserve(struct usage_sum *sum)
+/* items with room for one more of that size, moved where need be; NULL when there is no memory. */
+static void *reserve(void *items, size_t count, size_t *capacity, size_t size)
 {
-    if (sum->batch_count < sum->batch_capacity)
-        return true;
-    size_t capacity = sum->batch_capacity ? sum->batch_capacity * 2 : FIRST_BATCHES;
-    struct usage_batch *batches = realloc(sum->batches, capacity * sizeof *batches);
+    if (count < *capacity)
+        return items;
+    size_t wanted = *capacity ? *capacity * 2 : FIRST_ITEMS;
+    void *moved = realloc(items, wanted * size);
+    if (moved)
+        *capacity = wanted;
+    return moved;
+}
+
+static struct usage_batch *insert_batch(struct usage_sum *sum, size_t index, size_t rows)
+{
+    struct usage_batch *batches =
+        reserve(sum->batches, sum->batch_count, &sum->batch_capacity, sizeof *batches);
     if (!batches)
-        return false;
+        return NULL;
     sum->batches = batches;
-    sum->batch_capacity = capacity;
-    return true;
+    struct usage_batch *place = batches + index;
+    memmove(place + 1, place, (sum->batch_count++ - index) * sizeof *place);
+    *place = (struct usage_batch){.rows = rows};
+    return place;
 }
 
 /* Adds to the runs of as many rows. */
@@ -48,14 +61,10 @@ static bool add_batch(struct usage_sum *sum, const struct usage_batch *added)
         else
             high = middle;
     }
-    if (low == sum->batch_count || sum->batches[low].rows != added->rows) {
-        if (!reserve(sum))
-            return false;
-        struct usage_batch *place = sum->batches + low;
-        memmove(place + 1, place, (sum->batch_count++ - low) * sizeof *place);
-        *place = (struct usage_batch){.rows = added->rows};
-    }
-    struct usage_batch *batch = &sum->batches[low];
+    bool known = low < sum->batch_count && sum->batches[low].rows == added->rows;
+    struct usage_batch *batch = known ? &sum->batches[low] : insert_batch(sum, low, added->rows);
+    if (!batch)
+        return false;
     batch->count += added->count;
     batch->input_ns += added->input_ns;
     batch->infer_ns += added->infer_ns;
@@ -63,10 +72,45 @@ static bool add_batch(struct usage_sum *sum, const struct usage_batch *added)
     return true;
 }
 
+static int compare_answers(const struct usage_answer *a, const struct usage_answer *b)
+{
+    if (a->status != b->status)
+        return a->status < b->status ? -1 : 1;
+    return strcmp(a->code ? a->code : "", b->code ? b->code : "");
+}
+
+/* Adds to the answers of the same status and code. There are few of them. */
+static bool add_answer(struct usage_sum *sum, const struct usage_answer *added)
+{
+    size_t i = 0;
+    while (i < sum->answer_count && compare_answers(&sum->answers[i], added) < 0)
+        i++;
+    if (i < sum->answer_count && compare_answers(&sum->answers[i], added) == 0) {
+        sum->answers[i].count += added->count;
+        return true;
+    }
+    struct usage_answer *answers =
+        reserve(sum->answers, sum->answer_count, &sum->answer_capacity, sizeof *answers);
+    if (!answers)
+        return false;
+    sum->answers = answers;
+    memmove(answers + i + 1, answers + i, (sum->answer_count++ - i) * sizeof *answers);
+    answers[i] = *added;
+    return true;
+}
+
+static size_t bucket_of(uint64_t ns)
+{
+    uint64_t halves = ns ? (ns - 1) / USAGE_BUCKET_NS : 0;
+    size_t bucket = halves ? 64 - (size_t)__builtin_clzll(halves) : 0;
+    return bucket < USAGE_BUCKETS ? bucket : USAGE_BUCKETS - 1;
+}
+
 static void add_time(struct usage_sum *sum, enum usage_kind kind, uint64_t ns)
 {
     sum->times[kind].count++;
     sum->times[kind].ns += ns;
+    sum->times[kind].buckets[bucket_of(ns)]++;
 }
 
 static void add_success(struct usage_sum *sum, const struct usage_sample *sample)
@@ -95,16 +139,20 @@ static uint64_t epoch_ms(void)
 
 void usage_record(struct usage *usage, const struct usage_sample *sample)
 {
+    struct usage_sum *sum = &usage->sum;
+    struct usage_answer answer = {sample->status, sample->code, 1};
     pthread_mutex_lock(&usage->lock);
-    usage->sum.last_ms = epoch_ms();
-    if (sample->failed)
-        add_time(&usage->sum, USAGE_fail, sample->total_ns);
-    else
-        add_success(&usage->sum, sample);
+    add_answer(sum, &answer);
+    if (sample->inference)
+        sum->last_ms = epoch_ms();
+    if (sample->inference && sample->status == 200)
+        add_success(sum, sample);
+    else if (sample->inference)
+        add_time(sum, USAGE_fail, sample->total_ns);
     pthread_mutex_unlock(&usage->lock);
 }
 
-static bool merge(struct usage_sum *into, const struct usage_sum *from)
+bool usage_merge(struct usage_sum *into, const struct usage_sum *from)
 {
     if (from->last_ms > into->last_ms)
         into->last_ms = from->last_ms;
@@ -113,9 +161,14 @@ static bool merge(struct usage_sum *into, const struct usage_sum *from)
     for (size_t i = 0; i < USAGE_COUNT; i++) {
         into->times[i].count += from->times[i].count;
         into->times[i].ns += from->times[i].ns;
+        for (size_t b = 0; b < USAGE_BUCKETS; b++)
+            into->times[i].buckets[b] += from->times[i].buckets[b];
     }
     for (size_t i = 0; i < from->batch_count; i++)
         if (!add_batch(into, &from->batches[i]))
+            return false;
+    for (size_t i = 0; i < from->answer_count; i++)
+        if (!add_answer(into, &from->answers[i]))
             return false;
     return true;
 }
@@ -123,7 +176,7 @@ static bool merge(struct usage_sum *into, const struct usage_sum *from)
 bool usage_collect(struct usage *usage, struct usage_sum *sum)
 {
     pthread_mutex_lock(&usage->lock);
-    bool merged = merge(sum, &usage->sum);
+    bool merged = usage_merge(sum, &usage->sum);
     pthread_mutex_unlock(&usage->lock);
     return merged;
 }

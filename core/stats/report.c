@@ -11,15 +11,6 @@ static const double rate_edges[] = {0, 0.001, 0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0
 
 enum { RATE_BINS = sizeof rate_edges / sizeof rate_edges[0] - 1 };
 
-static size_t count_units(enum verdict verdict, const struct layer_view *view, double tau)
-{
-    double mean = layer_mean_magnitude(view);
-    size_t count = 0;
-    for (size_t unit = 0; unit < view->layer->units; unit++)
-        count += verdict_holds(verdict, view, unit, tau, mean);
-    return count;
-}
-
 static void write_units(struct text *text, enum verdict verdict, const struct layer_view *view,
                         double tau)
 {
@@ -37,20 +28,14 @@ static void write_units(struct text *text, enum verdict verdict, const struct la
 }
 
 /* What a level does not measure is null. */
-static bool measured(enum verdict verdict, const struct layer_view *view)
-{
-    return verdict == VERDICT_dormant ? view->counters->magnitude != NULL
-                                      : view->counters->active != NULL;
-}
-
 static void write_verdict(struct text *text, enum verdict verdict, const struct layer_view *view,
                           const struct report_options *options)
 {
-    if (!measured(verdict, view)) {
+    if (!verdict_is_measured(verdict, view)) {
         text_format(text, ",\"%s\":null", verdict_name(verdict));
         return;
     }
-    size_t count = count_units(verdict, view, options->tau);
+    size_t count = verdict_count(verdict, view, options->tau);
     text_format(text, ",\"%s\":{", verdict_name(verdict));
     if (verdict == VERDICT_dormant) {
         text_put(text, "\"tau\":");
@@ -191,11 +176,6 @@ static void write_unit_stats(struct text *text, const struct layer_view *view)
     text_put(text, "}");
 }
 
-static bool decided(const struct layer_view *view, const struct report_options *options)
-{
-    return view->counters->active && view->samples >= options->min_samples;
-}
-
 static void write_layer(struct text *text, const struct layer_view *view,
                         const struct report_options *options)
 {
@@ -212,19 +192,14 @@ static void write_layer(struct text *text, const struct layer_view *view,
         text_u64(text, view->counters->nonfinite);
     else
         text_put(text, "null");
-    text_format(text, ",\"decided\":%s", decided(view, options) ? "true" : "false");
+    text_format(text, ",\"decided\":%s",
+                layer_is_decided(view, options->min_samples) ? "true" : "false");
     for (enum verdict verdict = 0; verdict < VERDICT_COUNT; verdict++)
         write_verdict(text, verdict, view, options);
     write_histogram(text, view);
     if (options->units)
         write_unit_stats(text, view);
     text_put(text, "}");
-}
-
-static struct layer_view view_of(const struct counters *counters, size_t layer)
-{
-    return (struct layer_view){&counters->plan->layers[layer], &counters->layers[layer],
-                               counters->samples};
 }
 
 /* Over decided layers only. */
@@ -234,13 +209,13 @@ static void write_totals(struct text *text, const struct counters *counters,
     size_t units = 0, dead = 0, silent = 0;
     double active = 0, observed = 0;
     for (size_t i = 0; i < counters->plan->layer_count; i++) {
-        struct layer_view view = view_of(counters, i);
-        if (!decided(&view, options) || view.counters->observations == 0)
+        struct layer_view view = layer_view_of(counters, i);
+        if (!layer_is_decided(&view, options->min_samples) || view.counters->observations == 0)
             continue;
         double all = (double)view.counters->observations * (double)view.layer->units;
         units += view.layer->units;
-        dead += count_units(VERDICT_dead, &view, options->tau);
-        silent += count_units(VERDICT_silent, &view, options->tau);
+        dead += verdict_count(VERDICT_dead, &view, options->tau);
+        silent += verdict_count(VERDICT_silent, &view, options->tau);
         active += (1 - layer_sparsity(&view)) * all;
         observed += all;
     }
@@ -267,7 +242,7 @@ void report_write_fields(struct text *text, const struct model *model,
     for (size_t i = 0; i < counters->plan->layer_count; i++) {
         if (options->layer != PLAN_LAYER_NONE && (size_t)options->layer != i)
             continue;
-        struct layer_view view = view_of(counters, i);
+        struct layer_view view = layer_view_of(counters, i);
         text_put(text, comma);
         write_layer(text, &view, options);
         comma = ",";

@@ -71,6 +71,32 @@ bool verdict_holds(enum verdict verdict, const struct layer_view *view, size_t u
     return false;
 }
 
+struct layer_view layer_view_of(const struct counters *counters, size_t layer)
+{
+    return (struct layer_view){&counters->plan->layers[layer], &counters->layers[layer],
+                               counters->samples};
+}
+
+bool verdict_is_measured(enum verdict verdict, const struct layer_view *view)
+{
+    return verdict == VERDICT_dormant ? view->counters->magnitude != NULL
+                                      : view->counters->active != NULL;
+}
+
+size_t verdict_count(enum verdict verdict, const struct layer_view *view, double tau)
+{
+    double mean = layer_mean_magnitude(view);
+    size_t count = 0;
+    for (size_t unit = 0; unit < view->layer->units; unit++)
+        count += verdict_holds(verdict, view, unit, tau, mean);
+    return count;
+}
+
+bool layer_is_decided(const struct layer_view *view, uint64_t min_samples)
+{
+    return view->counters->active && view->samples >= min_samples;
+}
+
 double layer_mean_magnitude(const struct layer_view *view)
 {
     const struct layer_counters *c = view->counters;

@@ -36,6 +36,8 @@ struct layer_view {
     uint64_t samples;
 };
 
+struct layer_view layer_view_of(const struct counters *counters, size_t layer);
+
 const char *verdict_name(enum verdict verdict);
 const char *verdict_source(enum verdict verdict);
 
@@ -43,6 +45,15 @@ const char *verdict_source(enum verdict verdict);
  * layer_mean_magnitude(). */
 bool verdict_holds(enum verdict verdict, const struct layer_view *view, size_t unit, double tau,
                    double mean_magnitude);
+
+/* Whether the level of the counters tells that verdict. */
+bool verdict_is_measured(enum verdict verdict, const struct layer_view *view);
+
+/* How many units it holds for. */
+size_t verdict_count(enum verdict verdict, const struct layer_view *view, double tau);
+
+/* Whether so many rows have been counted; never at level off. */
+bool layer_is_decided(const struct layer_view *view, uint64_t min_samples);
 
 /* The mean over the layer's units of E|h|; NaN below level full or before the first row. */
 double layer_mean_magnitude(const struct layer_view *view);

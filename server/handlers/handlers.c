@@ -23,6 +23,8 @@ struct generation *handlers_generation(struct exchange *exchange)
     const char *name = in_path ? exchange->model : exchange_query(exchange, "model");
     const char *version = in_path ? exchange->version : exchange_query(exchange, "version");
     const struct entry *entry = catalog_find(exchange->catalog, name, version);
+    if (entry)
+        exchange->ledger = entry->ledger;
     if (!entry)
         refuse_unknown(exchange, name, version);
     else if (entry->state == MODEL_LOADING)

@@ -69,32 +69,13 @@ struct infer *infer_open(struct exchange *exchange, const struct infer_codec *co
         return NULL;
     }
     exchange->state = infer;
+    exchange->usage.inference = true;
     infer->codec = codec;
     infer->exchange = exchange;
     infer->model = &generation->model;
     infer->job.generation = generation;
     lift_init(&infer->lift, number_limit(infer));
     return check_content_type(exchange) && read_encoding(infer) ? infer : NULL;
-}
-
-/* Puts the request into the model's usage, once its answer is known. */
-static void record(struct infer *infer, uint64_t now_ns)
-{
-    const struct exchange *exchange = infer->exchange;
-    const struct job *job = &infer->job;
-    if (infer->recorded || exchange->status == 0)
-        return;
-    infer->recorded = true;
-    struct usage_sample sample = {.failed = exchange->status != 200,
-                                  .total_ns = now_ns - exchange->began_ns,
-                                  .queue_ns = job->queue_ns,
-                                  .input_ns = infer->input_ns,
-                                  .infer_ns = job->compute_ns,
-                                  .output_ns = infer->output_ns,
-                                  .rows = job->rows,
-                                  .batch_rows = job->batch_rows,
-                                  .leads = job->leads};
-    loop_record(exchange->loop, job->generation, &sample);
 }
 
 /* The body */
@@ -112,10 +93,8 @@ void infer_body(struct exchange *exchange, const char *bytes, size_t count)
     enum status status =
         infer->inflate.open ? inflate_feed(&infer->inflate, bytes, count, take_plain, infer, &error)
                             : take_plain(infer, bytes, count, &error);
-    if (status != STATUS_OK) {
+    if (status != STATUS_OK)
         exchange_fail(exchange, &error);
-        record(infer, cpu_clock_ns());
-    }
 }
 
 enum status infer_check_rows(const struct infer *infer, struct error *error)
@@ -232,9 +211,16 @@ static void finish(struct infer *infer)
                         "the answer was not ready within the request's deadline");
     else
         infer->codec->reply(infer);
+    const struct job *job = &infer->job;
+    struct usage_sample *usage = &infer->exchange->usage;
     uint64_t now_ns = cpu_clock_ns();
-    infer->output_ns = now_ns - begun_ns;
-    record(infer, now_ns);
+    usage->total_ns = now_ns - infer->exchange->began_ns;
+    usage->queue_ns = job->queue_ns;
+    usage->infer_ns = job->compute_ns;
+    usage->output_ns = now_ns - begun_ns;
+    usage->rows = job->rows;
+    usage->batch_rows = job->batch_rows;
+    usage->leads = job->leads;
 }
 
 static void on_done(struct job *job)
@@ -275,7 +261,6 @@ static void submit(struct infer *infer)
         break;
     case SUBMIT_FULL:
         exchange_refuse(exchange, 503, "overloaded", "too many rows are waiting already");
-        record(infer, cpu_clock_ns());
     }
 }
 
@@ -288,11 +273,10 @@ void infer_end(struct exchange *exchange)
         infer->codec->decode(infer, &error) != STATUS_OK ||
         allocate_results(infer, &error) != STATUS_OK) {
         exchange_fail(exchange, &error);
-        record(infer, cpu_clock_ns());
         return;
     }
     infer->job.submitted_ns = cpu_clock_ns();
-    infer->input_ns = infer->job.submitted_ns - begun_ns;
+    exchange->usage.input_ns = infer->job.submitted_ns - begun_ns;
     submit(infer);
 }
 
@@ -301,7 +285,6 @@ void infer_release(struct exchange *exchange)
     struct infer *infer = exchange->state;
     if (!infer)
         return;
-    record(infer, cpu_clock_ns());
     inflate_close(&infer->inflate);
     lift_free(&infer->lift);
     binary_free(&infer->binary);

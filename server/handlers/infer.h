@@ -32,16 +32,14 @@ struct infer_codec {
 /* The first member of a codec's own struct. */
 struct infer {
     const struct infer_codec *codec;
-    struct exchange *exchange;    /* borrowed; it owns this */
-    const struct model *model;    /* borrowed */
-    struct inflate inflate;       /* open when the body is compressed */
-    struct lift lift;             /* what the body has of JSON */
-    struct binary binary;         /* … and of binary tensors */
-    json_t *envelope;             /* owned; NULL until there is one */
-    enum infer_stats stats;       /* INFER_NONE until the codec knows better */
-    uint64_t timeout_us;          /* the client's own deadline; 0 for none */
-    uint64_t input_ns, output_ns; /* what decoding the end of the body and writing the reply took */
-    bool recorded;                /* in the model's usage */
+    struct exchange *exchange; /* borrowed; it owns this */
+    const struct model *model; /* borrowed */
+    struct inflate inflate;    /* open when the body is compressed */
+    struct lift lift;          /* what the body has of JSON */
+    struct binary binary;      /* … and of binary tensors */
+    json_t *envelope;          /* owned; NULL until there is one */
+    enum infer_stats stats;    /* INFER_NONE until the codec knows better */
+    uint64_t timeout_us;       /* the client's own deadline; 0 for none */
     struct job job;
     float *results; /* owned: outputs, bitmaps and active counts of the job */
 };

@@ -89,15 +89,15 @@ void handle_v2_model_ready(struct exchange *exchange)
 
 /* Statistics */
 
-static void write_usage(struct exchange *exchange, struct generation *generation)
+static void write_usage(struct exchange *exchange, const struct entry *entry)
 {
     struct text *text = &exchange->reply;
     struct usage_sum sum = {.rows = 0};
-    if (!generation_usage(generation, &sum))
+    if (!ledger_collect(entry->ledger, &sum))
         text->failed = true;
-    write_name(text, &generation->model);
+    write_name(text, &entry->generation->model);
     text_put(text, ",\"version\":");
-    text_quote(text, generation->model.version, strlen(generation->model.version));
+    text_quote(text, entry->version, strlen(entry->version));
     text_put(text, ",");
     usage_write(text, &sum);
     text_put(text, "}");
@@ -116,7 +116,7 @@ static void answer_stats(struct exchange *exchange, const char *name, const char
             (version && strcmp(entry->version, version) != 0))
             continue;
         text_put(&exchange->reply, comma);
-        write_usage(exchange, entry->generation);
+        write_usage(exchange, entry);
         comma = ",";
     }
     text_put(&exchange->reply, "]}");

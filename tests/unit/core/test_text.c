@@ -61,6 +61,16 @@ Test(text, quotes_and_escapes)
     expect_quoted("é…😀", 9, "\"é…😀\"");
 }
 
+Test(text, labels_keep_control_characters_but_for_the_end_of_a_line)
+{
+    static const char string[] = "a\"b\\c\n\t\x01\xFF…";
+    struct text text = {.bytes = NULL};
+    text_quote_label(&text, string, strlen(string));
+    text_add(&text, "", 1);
+    cr_assert_str_eq(text.bytes, "\"a\\\"b\\\\c\\n\t\x01\xEF\xBF\xBD…\"");
+    text_free(&text);
+}
+
 #define REPLACED "\xEF\xBF\xBD"
 
 Test(text, what_is_no_utf8_is_replaced)

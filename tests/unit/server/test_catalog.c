@@ -13,15 +13,24 @@ static struct generation *new_generation(void)
     return generation;
 }
 
+/* All entries of these tests share a ledger, which the book holds to its end. */
+static struct ledger *ledger(void)
+{
+    static struct book book;
+    if (!book.ledgers)
+        cr_assert(book_open(&book, LOOPS));
+    return book.ledgers;
+}
+
 /* a: version 2 ready, 10 not; b: none ready; c: one. */
 static struct catalog *open_catalog(struct generation *ready, const char *default_name)
 {
     const struct entry entries[] = {
-        {"a", "2", MODEL_READY, "", ready},
-        {"a", "10", MODEL_UNAVAILABLE, "broken", NULL},
-        {"b", "1", MODEL_UNAVAILABLE, "unloaded", NULL},
-        {"b", "2", MODEL_LOADING, "", NULL},
-        {"c", "1", MODEL_READY, "", ready},
+        {"a", "2", MODEL_READY, "", ready, ledger()},
+        {"a", "10", MODEL_UNAVAILABLE, "broken", NULL, ledger()},
+        {"b", "1", MODEL_UNAVAILABLE, "unloaded", NULL, ledger()},
+        {"b", "2", MODEL_LOADING, "", NULL, ledger()},
+        {"c", "1", MODEL_READY, "", ready, ledger()},
     };
     struct catalog *catalog = catalog_open(5, LOOPS, default_name);
     cr_assert(catalog);
@@ -61,8 +70,10 @@ Test(catalog, holds_its_generations)
     struct generation *ready = new_generation();
     struct catalog *catalog = open_catalog(ready, "a");
     cr_assert_eq(ready->references, 3);
+    cr_assert_eq(ledger()->references, 1 + 5);
     catalog_close(catalog);
     cr_assert_eq(ready->references, 1);
+    cr_assert_eq(ledger()->references, 1);
     generation_release(ready);
 }
 

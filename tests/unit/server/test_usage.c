@@ -10,7 +10,9 @@
 
 static struct usage_sample run_of(size_t rows, size_t batch_rows, bool leads)
 {
-    return (struct usage_sample){.total_ns = 1000,
+    return (struct usage_sample){.status = 200,
+                                 .inference = true,
+                                 .total_ns = 1000,
                                  .queue_ns = 5,
                                  .input_ns = 10,
                                  .infer_ns = 100,
@@ -39,7 +41,12 @@ Test(usage, requests_of_one_run_count_it_once)
 {
     struct usage usage;
     struct usage_sample first = run_of(2, 5, true), second = run_of(3, 5, false);
-    struct usage_sample failed = {.failed = true, .total_ns = 7, .infer_ns = 9, .rows = 3};
+    struct usage_sample failed = {.status = 503,
+                                  .code = "overloaded",
+                                  .inference = true,
+                                  .total_ns = 7,
+                                  .infer_ns = 9,
+                                  .rows = 3};
     uint64_t now_ms = (uint64_t)time(NULL) * 1000u;
     usage_init(&usage);
     usage_record(&usage, &first);
@@ -89,6 +96,74 @@ Test(usage, batches_are_listed_by_size)
         usage_free(&usages[i]);
 }
 
+static const struct usage_answer *find_answer(const struct usage_sum *sum, int status,
+                                              const char *code)
+{
+    for (size_t i = 0; i < sum->answer_count; i++) {
+        const struct usage_answer *answer = &sum->answers[i];
+        if (answer->status == status && !answer->code == !code &&
+            (!code || strcmp(answer->code, code) == 0))
+            return answer;
+    }
+    return NULL;
+}
+
+/* Whatever asked for no outputs is an answer, but nobody's inference. */
+Test(usage, answers_are_counted_by_status_and_code)
+{
+    static const struct {
+        int status;
+        const char *code;
+        uint64_t count;
+    } cases[] = {{200, NULL, 5},
+                 {503, "overloaded", 2},
+                 {404, "not_found", 1},
+                 {503, "draining", 4},
+                 {404, "unknown_model", 3}};
+    struct usage usage;
+    usage_init(&usage);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        for (uint64_t n = 0; n < cases[i].count; n++) {
+            struct usage_sample sample = {.status = cases[i].status, .code = cases[i].code};
+            usage_record(&usage, &sample);
+        }
+    struct usage_sum sum = collect(&usage);
+    cr_assert(usage_collect(&usage, &sum)); /* once more */
+    cr_assert_eq(sum.answer_count, sizeof cases / sizeof cases[0]);
+    for (size_t i = 0; i < sum.answer_count; i++) {
+        const struct usage_answer *answer = find_answer(&sum, cases[i].status, cases[i].code);
+        cr_assert(answer && answer->count == 2 * cases[i].count, "case %zu", i);
+        cr_assert(i == 0 || sum.answers[i - 1].status <= sum.answers[i].status);
+    }
+    cr_assert(sum.last_ms == 0 && sum.rows == 0 && sum.runs == 0);
+    expect_time(&sum, USAGE_success, 0, 0);
+    expect_time(&sum, USAGE_fail, 0, 0);
+    usage_sum_free(&sum);
+    usage_free(&usage);
+}
+
+/* A bucket holds what is at most its limit, 10 us times a power of two. */
+Test(usage, times_go_to_the_first_bucket_that_holds_them)
+{
+    struct usage usage;
+    usage_init(&usage);
+    for (size_t i = 0; i < USAGE_BUCKETS; i++) {
+        const uint64_t limit = (uint64_t)USAGE_BUCKET_NS << i, times[] = {limit, limit + 1};
+        for (size_t t = 0; t < 2; t++) {
+            struct usage_sample sample = run_of(1, 1, true);
+            sample.total_ns = times[t];
+            usage_record(&usage, &sample);
+        }
+    }
+    struct usage_sum sum = collect(&usage);
+    const uint64_t *buckets = sum.times[USAGE_success].buckets;
+    for (size_t i = 0; i < USAGE_BUCKETS; i++)
+        cr_assert_eq(buckets[i], i == 0 ? 1 : i < USAGE_BUCKETS - 1 ? 2 : 3, "bucket %zu", i);
+    cr_assert_eq(sum.times[USAGE_queue].buckets[0], 2 * USAGE_BUCKETS);
+    usage_sum_free(&sum);
+    usage_free(&usage);
+}
+
 Test(usage, is_written_as_triton_does)
 {
     struct usage usage;
@@ -120,25 +195,30 @@ Test(usage, is_written_as_triton_does)
     usage_free(&usage);
 }
 
-Test(usage, without_memory_only_the_size_is_lost)
+/* The first memory a request asks for is for its answer, the second for the size of its run. */
+Test(usage, without_memory_only_an_item_of_a_list_is_lost)
 {
-    struct usage usage;
-    struct usage_sample sample = run_of(1, 1, true);
-    struct usage_sum sum = {.rows = 0};
     if (!malloc_watched())
         cr_skip_test("another malloc is in use");
-    usage_init(&usage);
-    malloc_fail_after(0);
-    usage_record(&usage, &sample);
-    cr_assert(malloc_stop_failing());
-    usage_record(&usage, &sample);
-    malloc_fail_after(0);
-    bool collected = usage_collect(&usage, &sum);
-    cr_assert(malloc_stop_failing());
-    cr_assert_not(collected);
-    usage_sum_free(&sum);
-    sum = collect(&usage);
-    cr_assert(sum.runs == 2 && sum.batch_count == 1 && sum.batches[0].count == 1);
-    usage_sum_free(&sum);
-    usage_free(&usage);
+    for (size_t granted = 0; granted < 2; granted++) {
+        struct usage usage;
+        struct usage_sample sample = run_of(1, 1, true);
+        struct usage_sum sum = {.rows = 0};
+        usage_init(&usage);
+        malloc_fail_after(granted);
+        usage_record(&usage, &sample);
+        cr_assert(malloc_stop_failing());
+        usage_record(&usage, &sample);
+        malloc_fail_after(granted);
+        bool collected = usage_collect(&usage, &sum);
+        cr_assert(malloc_stop_failing());
+        cr_assert_not(collected);
+        usage_sum_free(&sum);
+        sum = collect(&usage);
+        cr_assert(sum.runs == 2 && sum.batch_count == 1 && sum.answer_count == 1);
+        cr_assert_eq(sum.answers[0].count, granted == 0 ? 1 : 2);
+        cr_assert_eq(sum.batches[0].count, granted == 1 ? 1 : 2);
+        usage_sum_free(&sum);
+        usage_free(&usage);
+    }
 }

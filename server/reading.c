@@ -1,0 +1,98 @@
+#include "reading.h"
+
+#include <math.h>
+
+#include "loop.h"
+#include "stats/verdict.h"
+
+bool reading_is_current(const struct catalog *catalog, const struct entry *entry)
+{
+    return entry->generation && catalog_find(catalog, entry->name, NULL) == entry;
+}
+
+static double count_of(enum verdict verdict, const struct layer_view *view)
+{
+    if (!verdict_is_measured(verdict, view))
+        return NAN;
+    return (double)verdict_count(verdict, view, VERDICT_TAU_DEFAULT);
+}
+
+static struct layer_reading read_layer(const struct entry *entry, const struct layer_view *view,
+                                       uint64_t min_samples)
+{
+    const struct layer_counters *counters = view->counters;
+    bool decided = layer_is_decided(view, min_samples) && counters->observations > 0;
+    struct layer_reading layer = {.model = entry->name,
+                                  .layer = view->layer->name,
+                                  .units = (double)view->layer->units,
+                                  .nonfinite =
+                                      counters->active ? (double)counters->nonfinite : NAN};
+    layer.dead = decided ? count_of(VERDICT_dead, view) : NAN;
+    layer.silent = decided ? count_of(VERDICT_silent, view) : NAN;
+    layer.dormant = decided ? count_of(VERDICT_dormant, view) : NAN;
+    layer.always_on = decided ? count_of(VERDICT_always_on, view) : NAN;
+    layer.sparsity = decided ? layer_sparsity(view) : NAN;
+    return layer;
+}
+
+static bool read_model(struct reading *reading, const struct entry *entry)
+{
+    const struct model *model = &entry->generation->model;
+    struct counters merged;
+    struct error error;
+    if (counters_init(&merged, &reading->arena, &model->plan, model->level, &error) != STATUS_OK)
+        return false;
+    generation_collect(entry->generation, &merged);
+    for (size_t i = 0; i < model->plan.layer_count; i++) {
+        struct layer_view view = layer_view_of(&merged, i);
+        reading->layers[reading->layer_count++] =
+            read_layer(entry, &view, reading->server->options.stats_min_samples);
+    }
+    return true;
+}
+
+static bool read_layers(struct reading *reading)
+{
+    const struct catalog *catalog = reading->catalog;
+    size_t count = 0;
+    for (size_t i = 0; i < catalog->count; i++)
+        if (reading_is_current(catalog, &catalog->entries[i]))
+            count += catalog->entries[i].generation->model.plan.layer_count;
+    reading->layers = arena_alloc(&reading->arena, count, sizeof *reading->layers);
+    bool complete = reading->layers != NULL;
+    for (size_t i = 0; i < catalog->count && complete; i++)
+        if (reading_is_current(catalog, &catalog->entries[i]))
+            complete = read_model(reading, &catalog->entries[i]);
+    return complete;
+}
+
+static bool add_up(struct reading *reading)
+{
+    for (size_t i = 0; i < reading->accounts.count; i++) {
+        const struct account *account = &reading->accounts.items[i];
+        if (!account->version && !usage_merge(&reading->total, &account->sum))
+            return false;
+    }
+    return true;
+}
+
+bool reading_take(struct reading *reading, struct server *server, const struct catalog *catalog)
+{
+    *reading = (struct reading){.server = server, .catalog = catalog};
+    arena_init(&reading->arena, SIZE_MAX);
+    process_read(&reading->process);
+    for (size_t i = 0; i < server->loop_count; i++)
+        reading->connections += loop_load(server->loops[i]);
+    bool complete = book_read(&server->registry.book, &reading->accounts) && add_up(reading) &&
+                    read_layers(reading);
+    if (!complete)
+        reading_free(reading);
+    return complete;
+}
+
+void reading_free(struct reading *reading)
+{
+    accounts_free(&reading->accounts);
+    usage_sum_free(&reading->total);
+    arena_free(&reading->arena);
+}
