@@ -3,6 +3,7 @@
 #define RELUD_COMMANDS_H
 
 int inspect(int count, char *const *argv);
+int profile(int count, char *const *argv);
 int healthcheck(int count, char *const *argv);
 
 #endif

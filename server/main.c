@@ -14,6 +14,9 @@ static int help(void)
          "model directory\n"
          "  relud inspect [--json] PATH              signature, layers, activations, costs; no "
          "server\n"
+         "  relud profile PATH --data F.npy|F.csv|- [--out SNAPSHOT.json]\n"
+         "                                           run a data set through a model, offline; its "
+         "statistics\n"
          "  relud healthcheck [URL]                  exit 0 when the server there is ready\n"
          "  relud --version | --help\n"
          "\n"
@@ -38,6 +41,8 @@ int main(int argc, char **argv)
         return version();
     if (strcmp(command, "inspect") == 0)
         return inspect(argc - 2, argv + 2);
+    if (strcmp(command, "profile") == 0)
+        return profile(argc - 2, argv + 2);
     if (strcmp(command, "healthcheck") == 0)
         return healthcheck(argc - 2, argv + 2);
     int skip = strcmp(command, "serve") == 0 ? 2 : 1;

@@ -11,8 +11,7 @@ enum {
     PENDING_ROWS_MAX = 1 << 30, /* tallies count in 32 bits */
 };
 
-/* Rows a session takes at once: as many as fit the memory, at least one. */
-static size_t choose_capacity(const struct model *model)
+size_t seat_rows(const struct model *model)
 {
     size_t bytes = model->plan.floats_per_row * sizeof(float) + model->plan.bits_per_row;
     for (size_t i = 0; i < model->graph.input_count; i++)
@@ -39,8 +38,8 @@ enum status seat_open(struct seat *seat, const struct model *model, const struct
 {
     *seat = (struct seat){.model = model};
     arena_init(&seat->arena, SIZE_MAX);
-    enum status status = session_open(&seat->session, &model->plan, kernels, model->level,
-                                      choose_capacity(model), error);
+    enum status status =
+        session_open(&seat->session, &model->plan, kernels, model->level, seat_rows(model), error);
     if (status == STATUS_OK)
         status = open_memory(seat, error);
     if (status != STATUS_OK) {

@@ -23,6 +23,9 @@ struct seat {
     uint64_t pending;       /* under lock: rows in the session's tallies that count already */
 };
 
+/* Rows a session of model takes at once: as many as fit the memory meant for it, at least one. */
+size_t seat_rows(const struct model *model);
+
 enum status seat_open(struct seat *seat, const struct model *model, const struct kernels *kernels,
                       struct error *error);
 void seat_close(struct seat *seat);

@@ -1,0 +1,226 @@
+/* relud profile: what a daemon counts of a data set, without the daemon. */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "scene.h"
+#include "temporary.h"
+
+#define DATA    DIGITS "/digits.csv"
+#define SIAMESE "tests/conformance/golden/test_siamese"
+
+static json_t *profile_json(const char *const *arguments)
+{
+    struct command command;
+    json_error_t error;
+    command_run(&command, NULL, arguments);
+    cr_assert_eq(command.status, 0, "%s", command.err);
+    cr_assert_str_empty(command.err);
+    json_t *json = json_loads(command.out, JSON_REJECT_DUPLICATES, &error);
+    cr_assert(json, "%s: %s", error.text, command.out);
+    command_free(&command);
+    return json;
+}
+#define PROFILE_JSON(...) profile_json((const char *const[]){"profile", __VA_ARGS__, NULL})
+
+static void expect_failure(const char *const *arguments, int status, const char *part)
+{
+    struct command command;
+    command_run(&command, NULL, arguments);
+    cr_assert(command.status == status && strncmp(command.err, "relud: ", 7) == 0 &&
+                  strstr(command.err, part) && !command.out[0],
+              "expected %d and \"%s\", found %d: %s%s", status, part, command.status, command.err,
+              command.out);
+    command_free(&command);
+}
+#define EXPECT_FAILURE(status, part, ...) \
+    expect_failure((const char *const[]){"profile", __VA_ARGS__, NULL}, status, part)
+
+/* The members of a layer that do not depend on the order in which sums were added. */
+static void expect_same_layer(const json_t *a, const json_t *b)
+{
+    static const char *const members[] = {"name", "activation", "units",     "observations",
+                                          "dead", "silent",     "always_on", "rare"};
+    static const char *const arrays[] = {"active", "rate", "max_preactivation"};
+    for (size_t i = 0; i < sizeof members / sizeof members[0]; i++)
+        cr_assert(json_equal(json_object_get(a, members[i]), json_object_get(b, members[i])), "%s",
+                  members[i]);
+    const json_t *x = json_object_get(a, "unit_stats"), *y = json_object_get(b, "unit_stats");
+    for (size_t i = 0; i < sizeof arrays / sizeof arrays[0]; i++)
+        cr_assert(json_equal(json_object_get(x, arrays[i]), json_object_get(y, arrays[i])), "%s",
+                  arrays[i]);
+}
+
+static void expect_same(const json_t *a, const json_t *b)
+{
+    static const char *const members[] = {"model", "version", "digest", "level", "samples"};
+    const json_t *x = json_object_get(a, "layers"), *y = json_object_get(b, "layers");
+    for (size_t i = 0; i < sizeof members / sizeof members[0]; i++)
+        cr_assert(json_equal(json_object_get(a, members[i]), json_object_get(b, members[i])), "%s",
+                  members[i]);
+    cr_assert(json_array_size(x) == json_array_size(y) && json_array_size(x) > 0);
+    for (size_t i = 0; i < json_array_size(x); i++)
+        expect_same_layer(json_array_get(x, i), json_array_get(y, i));
+}
+
+Test(profile, counts_what_a_daemon_counts)
+{
+    struct daemon daemon;
+    struct reply reply;
+    char *body = digits_body(0, DIGITS_ROWS, "");
+    DAEMON_START(&daemon, DIGITS_DYING, "--loops", "2");
+    client_post(daemon.port, "/infer", body, &reply);
+    expect_json(&reply, 200, "all rows");
+    json_t *served = get_json(&daemon, "/stats?detail=units");
+    json_t *profiled = PROFILE_JSON(DIGITS_DYING, "--data", DATA, "--json");
+    cr_assert_eq(json_integer_value(json_object_get(profiled, "samples")), DIGITS_ROWS);
+    expect_same(profiled, served);
+    json_decref(served);
+    json_decref(profiled);
+    reply_free(&reply);
+    free(body);
+    daemon_stop(&daemon);
+}
+
+/* Threads change no bit, batches no count. */
+Test(profile, threads_and_batches)
+{
+    static const char *const threads[] = {"2", "4", "7"};
+    json_t *one = PROFILE_JSON(DIGITS, "--data", DATA, "--json", "--threads=1");
+    for (size_t i = 0; i < 3; i++) {
+        json_t *many = PROFILE_JSON(DIGITS, "--data", DATA, "--json", "--threads", threads[i]);
+        cr_assert(json_equal(json_object_get(one, "layers"), json_object_get(many, "layers")));
+        json_decref(many);
+    }
+    json_t *small = PROFILE_JSON(DIGITS, "--data", DATA, "--json", "--batch=13");
+    expect_same(one, small);
+    json_decref(small);
+    json_decref(one);
+}
+
+/* The digits as a .npy of float32; returns its path. */
+static const char *write_npy(struct temporary *temporary)
+{
+    static const char header[] =
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (1797, 64), }\n";
+    const size_t length = sizeof header - 1, count = sizeof digits()->pixels;
+    char *bytes = malloc(10 + length + count);
+    memcpy(bytes, "\x93NUMPY\x01\x00", 8);
+    bytes[8] = (char)length;
+    bytes[9] = 0;
+    memcpy(bytes + 10, header, length);
+    memcpy(bytes + 10 + length, digits()->pixels, count);
+    const char *path = temporary_write(temporary, "digits.npy", bytes, 10 + length + count);
+    free(bytes);
+    return path;
+}
+
+Test(profile, arrays_and_lines_count_the_same)
+{
+    struct temporary temporary;
+    temporary_open(&temporary);
+    const char *path = write_npy(&temporary);
+    json_t *lines = PROFILE_JSON(DIGITS, "--data", DATA, "--out", "-");
+    json_t *array = PROFILE_JSON(DIGITS, "--json", "--data", path);
+    expect_same(lines, array);
+    json_decref(lines);
+    json_decref(array);
+    temporary_close(&temporary);
+}
+
+Test(profile, writes_a_snapshot_and_a_table)
+{
+    struct temporary temporary;
+    struct command command;
+    char path[128];
+    temporary_open(&temporary);
+    snprintf(path, sizeof path, "%s/out.json", temporary.path);
+    COMMAND_RUN(&command, "profile", DIGITS_DYING, "--data", DATA, "--out", path);
+    cr_assert_eq(command.status, 0, "%s", command.err);
+    cr_assert_str_empty(command.err, "a bar where there is no terminal");
+    cr_assert(strstr(command.out, "1797 rows") && strstr(command.out, "\nlayer  activation  units"),
+              "%s", command.out);
+    cr_assert(strstr(command.out, "\nfc1    relu          128    0.9509    65"), "%s", command.out);
+    json_t *json = json_load_file(path, JSON_REJECT_DUPLICATES, NULL);
+    cr_assert_str_eq(json_string_value(json_object_get(json, "format")), "relud-stats");
+    cr_assert_eq(json_integer_value(json_object_get(json, "format_version")), 1);
+    cr_assert_eq(json_integer_value(json_object_get(json, "samples")), DIGITS_ROWS);
+    json_decref(json);
+    command_free(&command);
+    temporary_close(&temporary);
+}
+
+/* Rows of a as long as the input called left, of b as the other. */
+static void write_rows(struct temporary *temporary, const char *name, size_t rows, size_t features)
+{
+    char *text = calloc(rows * features + 1, 8), *at = text;
+    for (size_t i = 0; i < rows * features; i++)
+        at += sprintf(at, "%zu%c", i * 7 % 13, i % features + 1 == features ? '\n' : ',');
+    temporary_write(temporary, name, text, (size_t)(at - text));
+    free(text);
+}
+
+static json_t *signature_of(const char *path)
+{
+    struct command command;
+    COMMAND_RUN(&command, "inspect", "--json", path);
+    json_t *json = json_loads(command.out, 0, NULL);
+    cr_assert(json);
+    command_free(&command);
+    return json;
+}
+
+/* "NAME=FILE" for input i of that model, with so many rows. */
+static void write_input(struct temporary *temporary, const json_t *signature, size_t i, size_t rows,
+                        char data[512])
+{
+    const json_t *input = json_array_get(json_object_get(signature, "inputs"), i);
+    const json_t *shape = json_object_get(input, "shape");
+    size_t features = 1;
+    char name[32];
+    for (size_t d = 1; d < json_array_size(shape); d++)
+        features *= (size_t)json_integer_value(json_array_get(shape, d));
+    snprintf(name, sizeof name, "%zu-%zu.csv", i, rows);
+    write_rows(temporary, name, rows, features);
+    snprintf(data, 512, "%s=%s", json_string_value(json_object_get(input, "name")),
+             temporary->file);
+}
+
+Test(profile, several_inputs)
+{
+    struct temporary temporary;
+    char a[512], b[512], longer[512];
+    json_t *signature = signature_of(SIAMESE);
+    temporary_open(&temporary);
+    write_input(&temporary, signature, 0, 50, a);
+    write_input(&temporary, signature, 1, 50, b);
+    write_input(&temporary, signature, 1, 51, longer);
+    json_t *json = PROFILE_JSON(SIAMESE, "--data", b, "--data", a, "--json", "--batch=7");
+    cr_assert_eq(json_integer_value(json_object_get(json, "samples")), 50);
+    json_decref(json);
+    EXPECT_FAILURE(1, "expected as many rows in", SIAMESE, "--data", a, "--data", longer);
+    EXPECT_FAILURE(1, "has no data set", SIAMESE, "--data", a);
+    EXPECT_FAILURE(1, "has two data sets", SIAMESE, "--data", a, "--data", a);
+    EXPECT_FAILURE(1, "the model has 2 inputs", SIAMESE, "--data", DATA);
+    json_decref(signature);
+    temporary_close(&temporary);
+}
+
+Test(profile, failures)
+{
+    struct temporary temporary;
+    temporary_open(&temporary);
+    EXPECT_FAILURE(2, "usage: relud profile PATH --data", DIGITS);
+    EXPECT_FAILURE(2, "usage: relud profile PATH --data", "--data", DATA);
+    EXPECT_FAILURE(2, "--threads: expected a whole number from 1 to 256", DIGITS, "--threads", "0");
+    EXPECT_FAILURE(2, "unknown option \"--nope\"", DIGITS, "--nope");
+    EXPECT_FAILURE(1, "no/such.csv: No such file", DIGITS, "--data", "no/such.csv");
+    EXPECT_FAILURE(1, "no/model: No such file", "no/model", "--data", DATA);
+    EXPECT_FAILURE(1, "no/such/out.json.tmp: No such file", DIGITS, "--data", DATA, "--out",
+                   "no/such/out.json");
+    temporary_write(&temporary, "data.csv", "1,2,3\n", 6);
+    EXPECT_FAILURE(1, "line 1: expected 64 numbers, found 3", DIGITS, "--data", temporary.file);
+    temporary_close(&temporary);
+}
