@@ -1,20 +1,30 @@
 /* generation: a model as it is served, with a seat for every loop.
  *
- * Immutable but for what the seats count, and reference-counted: loops run jobs at its seats as
- * long as somebody holds it. A model that is loaded again becomes another generation. */
+ * Immutable but for what was counted, and reference-counted: loops run jobs at its seats as long
+ * as somebody holds it. A model that is loaded again becomes another generation. Every
+ * GENERATION_TICK_NS what the seats have counted moves to the history, from which windows are
+ * answered. */
 #ifndef RELUD_GENERATION_H
 #define RELUD_GENERATION_H
 
 #include <stdatomic.h>
 
 #include "seat.h"
+#include "stats/ring.h"
+
+#define GENERATION_TICK_NS 5000000000ull
 
 enum { GENERATION_SINCE_BYTES = sizeof "2026-01-01T00:00:00Z" };
 
 struct generation {
     struct model model;
-    size_t references;        /* the registry's thread alone holds and releases */
-    _Atomic int64_t since;    /* when counting began, seconds of the epoch */
+    size_t references; /* the registry's thread alone holds and releases */
+    pthread_mutex_t lock;
+    struct arena arena;       /* owned, of base and moved */
+    int64_t since;            /* under lock, as the next: when counting began, of the epoch */
+    struct counters base;     /* what the seats counted before the last tick */
+    struct counters moved;    /* for a tick to move it in */
+    struct ring ring;         /* the latest of it */
     size_t loops, seat_count; /* seats there is room for, and open ones */
     struct seat seats[];      /* by loop */
 };
@@ -32,14 +42,20 @@ enum status generation_seat(struct generation *generation, const struct kernels 
 void generation_hold(struct generation *generation);
 void generation_release(struct generation *generation);
 
-/* Adds what all seats have counted to into. Thread-safe. */
-void generation_collect(struct generation *generation, struct counters *into);
+/* Adds what was counted since counting began, or in the window that ends now (cpu_clock_ns), to
+ * into, and writes when that began, RFC 3339, unless since is NULL. Thread-safe. */
+void generation_collect(struct generation *generation, struct counters *into,
+                        char since[GENERATION_SINCE_BYTES]);
+void generation_collect_window(struct generation *generation, enum ring_window window,
+                               uint64_t now_ns, struct counters *into,
+                               char since[GENERATION_SINCE_BYTES]);
 
-/* Forgets what was counted and begins anew. Thread-safe; a row that is being run counts on one side
- * of it. */
-void generation_reset(struct generation *generation);
+/* Moves what the seats have counted to the history. Thread-safe. OUT_OF_MEMORY: windows lack it. */
+enum status generation_tick(struct generation *generation, uint64_t now_ns, struct error *error);
 
-/* When counting began, RFC 3339. */
-void generation_since(const struct generation *generation, char text[GENERATION_SINCE_BYTES]);
+/* Forgets what was counted and begins anew, now. Thread-safe; a row that is being run counts on one
+ * side of it. */
+void generation_reset(struct generation *generation, uint64_t now_ns,
+                      char since[GENERATION_SINCE_BYTES]);
 
 #endif

@@ -42,7 +42,7 @@ static bool read_model(struct reading *reading, const struct entry *entry)
     struct error error;
     if (counters_init(&merged, &reading->arena, &model->plan, model->level, &error) != STATUS_OK)
         return false;
-    generation_collect(entry->generation, &merged);
+    generation_collect(entry->generation, &merged, NULL);
     for (size_t i = 0; i < model->plan.layer_count; i++) {
         struct layer_view view = layer_view_of(&merged, i);
         reading->layers[reading->layer_count++] =

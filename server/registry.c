@@ -4,6 +4,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "cpu.h"
 #include "log.h"
 #include "overrides.h"
 
@@ -188,11 +189,20 @@ struct work {
     bool reload, stopping;
 };
 
-static struct work await_work(struct registry *registry)
+static bool has_work(const struct registry *registry)
 {
+    return registry->orders || registry->reload || registry->sweep || registry->stopping;
+}
+
+/* Waits for work, at most until tick_ns. */
+static struct work await_work(struct registry *registry, uint64_t tick_ns)
+{
+    const struct timespec tick = {.tv_sec = (time_t)(tick_ns / 1000000000),
+                                  .tv_nsec = (long)(tick_ns % 1000000000)};
     pthread_mutex_lock(&registry->lock);
-    while (!registry->orders && !registry->reload && !registry->sweep && !registry->stopping)
-        pthread_cond_wait(&registry->wanted, &registry->lock);
+    while (!has_work(registry) &&
+           pthread_cond_clockwait(&registry->wanted, &registry->lock, CLOCK_MONOTONIC, &tick) == 0)
+        ;
     struct work work = {registry->orders, registry->reload, registry->stopping};
     registry->orders = NULL;
     registry->orders_end = &registry->orders;
@@ -201,13 +211,32 @@ static struct work await_work(struct registry *registry)
     return work;
 }
 
+/* Moves what was counted to where windows are answered from; at multiples of the interval, which
+ * the slots of windows begin at. */
+static void tick(struct registry *registry, uint64_t now_ns)
+{
+    struct error error;
+    for (size_t i = 0; i < registry->shelf.count; i++) {
+        const struct slot *slot = registry->shelf.slots[i];
+        if (slot->generation && generation_tick(slot->generation, now_ns, &error) != STATUS_OK)
+            log_event(LOG_WARNING, "windows incomplete", "name", slot->source.name, "reason",
+                      error.message);
+    }
+}
+
 static void *run(void *context)
 {
     struct registry *registry = context;
     struct work work = {.stopping = false};
+    uint64_t ticked_ns = 0;
     load_first(registry);
     while (!work.stopping) {
-        work = await_work(registry);
+        const uint64_t now_ns = cpu_clock_ns();
+        if (now_ns / GENERATION_TICK_NS != ticked_ns / GENERATION_TICK_NS) {
+            tick(registry, now_ns);
+            ticked_ns = now_ns;
+        }
+        work = await_work(registry, (now_ns / GENERATION_TICK_NS + 1) * GENERATION_TICK_NS);
         sweep(registry);
         if (work.reload && !work.stopping)
             reload(registry);

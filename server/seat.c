@@ -68,6 +68,19 @@ void seat_collect(struct seat *seat, struct counters *into)
     pthread_mutex_unlock(&seat->lock);
 }
 
+void seat_take(struct seat *seat, struct counters *into)
+{
+    pthread_mutex_lock(&seat->lock);
+    if (seat->totals.samples > 0) {
+        counters_merge(into, &seat->totals);
+        counters_reset(&seat->totals);
+    }
+    if (seat->pending > 0)
+        counters_fold(into, seat->session.tallies, seat->pending);
+    seat->pending = 0;
+    pthread_mutex_unlock(&seat->lock);
+}
+
 /* The tallies are the reader's while rows are pending; else a run in slices may be at work in them.
  */
 void seat_reset(struct seat *seat)

@@ -33,6 +33,9 @@ void seat_close(struct seat *seat);
 /* Adds what the seat has counted to into. Thread-safe. */
 void seat_collect(struct seat *seat, struct counters *into);
 
+/* The same, and begins anew: what was counted is into's alone. Thread-safe. */
+void seat_take(struct seat *seat, struct counters *into);
+
 /* Forgets what the seat has counted. Thread-safe. */
 void seat_reset(struct seat *seat);
 

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cpu.h"
 #include "handlers.h"
 #include "stats/report.h"
 #include "stats/verdict.h"
@@ -40,26 +41,33 @@ static bool read_layer(struct exchange *exchange, const struct model *model, int
     return false;
 }
 
-/* Windows need a history, which is not kept yet: since load is all there is. */
-static bool refuse_window(struct exchange *exchange)
+/* window=: one of window.def, or RING_WINDOW_COUNT for none: since load. */
+static bool read_window(struct exchange *exchange, enum ring_window *window)
 {
-    const char *window = exchange_query(exchange, "window");
-    if (window)
-        exchange_refuse(exchange, 400, "unsupported",
-                        "window: statistics are kept since load only, found \"%s\"", window);
-    return window != NULL;
+    const char *name = exchange_query(exchange, "window");
+    *window = RING_WINDOW_COUNT;
+    if (!name || ring_window_named(window, name))
+        return true;
+    exchange_refuse(exchange, 400, "invalid",
+                    "window: expected \"60s\", \"15m\" or \"1h\", found \"%s\"", name);
+    return false;
 }
 
 static void answer(struct exchange *exchange, struct generation *generation,
-                   const struct report_options *options)
+                   enum ring_window window, struct report_options *options)
 {
+    char since[GENERATION_SINCE_BYTES];
     struct arena arena;
     struct counters merged;
     struct error error;
     arena_init(&arena, MODEL_MEMORY_BYTES_MAX);
     const struct model *model = &generation->model;
     if (counters_init(&merged, &arena, &model->plan, model->level, &error) == STATUS_OK) {
-        generation_collect(generation, &merged);
+        if (window == RING_WINDOW_COUNT)
+            generation_collect(generation, &merged, since);
+        else
+            generation_collect_window(generation, window, cpu_clock_ns(), &merged, since);
+        options->since = since;
         report_write(&exchange->reply, model, &merged, options);
         exchange_answer(exchange, 200, "application/json");
     } else {
@@ -74,8 +82,7 @@ void handle_stats_reset(struct exchange *exchange)
     char since[GENERATION_SINCE_BYTES];
     if (!generation)
         return;
-    generation_reset(generation);
-    generation_since(generation, since);
+    generation_reset(generation, cpu_clock_ns(), since);
     text_put(&exchange->reply, "{\"model\":");
     text_quote(&exchange->reply, generation->model.name, strlen(generation->model.name));
     text_format(&exchange->reply, ",\"version\":\"%s\",\"since\":\"%s\"}",
@@ -87,13 +94,11 @@ void handle_stats(struct exchange *exchange)
 {
     const struct server *server = loop_server(exchange->loop);
     struct generation *generation = handlers_generation(exchange);
-    char since[GENERATION_SINCE_BYTES];
-    struct report_options options = {.min_samples = server->options.stats_min_samples,
-                                     .since = since};
-    if (!generation || refuse_window(exchange) || !read_tau(exchange, &options.tau) ||
+    enum ring_window window;
+    struct report_options options = {.min_samples = server->options.stats_min_samples};
+    if (!generation || !read_window(exchange, &window) || !read_tau(exchange, &options.tau) ||
         !read_detail(exchange, &options.units) ||
         !read_layer(exchange, &generation->model, &options.layer))
         return;
-    generation_since(generation, since);
-    answer(exchange, generation, &options);
+    answer(exchange, generation, window, &options);
 }

@@ -276,7 +276,8 @@ Test(routes, stats_refuses_bad_values)
         {"?tau=0.1x", "invalid", "tau", 400},
         {"?detail=", "invalid", "detail", 400},
         {"?detail=all", "invalid", "\"all\"", 400},
-        {"?window=60s", "unsupported", "window", 400},
+        {"?window=", "invalid", "window", 400},
+        {"?window=60", "invalid", "\"60\"", 400},
         {"?layer=fc9", "unknown_layer", "\"fc9\"", 404},
         {"?layer=", "unknown_layer", "layer", 404},
         {"?layer=fc3", "unknown_layer", "\"fc3\"", 404}, /* identity: not counted */

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "scene.h"
 
@@ -136,17 +137,22 @@ Test(statistics, the_whole_data_set_posted_in_three_ways)
     daemon_stop(&daemon);
 }
 
-/* What must not depend on how many loops have counted: all but since and the means' last bits. */
-static json_t *counts_of(const struct daemon *daemon)
+/* Leaves what must not depend on how rows were counted: all but since and the means' last bits. */
+static void keep_counts(json_t *stats)
 {
-    json_t *json = get_json(daemon, "/stats?detail=units");
-    json_object_del(json, "since");
+    json_object_del(stats, "since");
     for (size_t i = 0; i < LAYERS; i++) {
-        json_t *units = json_object_get(layer_of(json, i), "unit_stats");
+        json_t *units = json_object_get(layer_of(stats, i), "unit_stats");
         json_object_del(units, "mean");
         json_object_del(units, "mean_abs");
     }
-    return json;
+}
+
+static void expect_same_counts(json_t *a, json_t *b, const char *where)
+{
+    keep_counts(a);
+    keep_counts(b);
+    cr_assert(json_equal(a, b), "%s", where);
 }
 
 Test(statistics, the_same_counts_with_1_2_and_4_loops)
@@ -158,8 +164,8 @@ Test(statistics, the_same_counts_with_1_2_and_4_loops)
         struct daemon daemon;
         DAEMON_START(&daemon, DIGITS_DYING, "--loops", loops[i]);
         post_all(&daemon, "/infer", 11, &tally);
-        counts[i] = counts_of(&daemon);
-        cr_assert(json_equal(counts[0], counts[i]), "--loops %s", loops[i]);
+        counts[i] = get_json(&daemon, "/stats?detail=units");
+        expect_same_counts(counts[0], counts[i], loops[i]);
         daemon_stop(&daemon);
     }
     for (size_t i = 0; i < 3; i++)
@@ -285,6 +291,44 @@ Test(statistics, histogram_counts_the_units_rates)
         }
     }
     json_decref(json);
+    daemon_stop(&daemon);
+}
+
+/* Windows */
+
+static void expect_windows(const struct daemon *daemon, uint64_t rows)
+{
+    static const char *const windows[] = {"60s", "15m", "1h"};
+    json_t *all = get_json(daemon, "/stats?detail=units");
+    cr_assert_eq(integer_at(all, "samples"), rows);
+    for (size_t i = 0; i < 3; i++) {
+        char path[64];
+        snprintf(path, sizeof path, "/stats?detail=units&window=%s", windows[i]);
+        json_t *window = get_json(daemon, path);
+        expect_same_counts(window, all, windows[i]);
+        json_decref(window);
+    }
+    json_decref(all);
+}
+
+/* Everything is younger than a minute: a window says what all of it says, whether it is still at
+ * the loops or, six seconds later, in the history. */
+Test(statistics, windows_hold_what_is_young_enough)
+{
+    static struct tally tally;
+    struct daemon daemon;
+    struct reply reply;
+    DAEMON_START(&daemon, DIGITS_DYING, "--admin", "--loops", "2");
+    post_all(&daemon, "/infer", 100, &tally);
+    expect_windows(&daemon, DIGITS_ROWS);
+    sleep(6);
+    expect_windows(&daemon, DIGITS_ROWS);
+    post_all(&daemon, "/infer", 1000, &tally);
+    expect_windows(&daemon, 2 * DIGITS_ROWS);
+    client_post(daemon.port, "/stats/reset", "", &reply);
+    expect_json(&reply, 200, "reset");
+    reply_free(&reply);
+    expect_windows(&daemon, 0);
     daemon_stop(&daemon);
 }
 
