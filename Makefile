@@ -11,7 +11,7 @@ MODELS ?= models/digits models/digits-dying
 Q       = $(if $(V),,@echo "  $(@:$(BUILD)/%=%)" &&)
 
 PACKAGES_BUILD = gcc make libc6-dev libmicrohttpd-dev libjansson-dev zlib1g-dev nettle-dev \
-                 libprotobuf-c-dev protobuf-c-compiler libonnx-dev
+                 libgnutls28-dev libprotobuf-c-dev protobuf-c-compiler libonnx-dev
 PACKAGES_TEST  = libcriterion-dev libcurl4-openssl-dev curl python3-numpy python3-onnx \
                  prometheus
 PACKAGES_BENCH = libdnnl-dev libopenblas-dev wrk python3-numpy python3-onnx
@@ -24,7 +24,7 @@ WARNINGS   = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion
 ALL_CFLAGS = -std=c11 $(CFLAGS) $(WARNINGS) -fno-math-errno -ffp-contract=off -pthread \
              $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)
 LDFLAGS   += -pthread $(if $(SAN),-fsanitize=$(SAN))
-LDLIBS     = -lmicrohttpd -ljansson -lprotobuf-c -lnettle -lz -lm
+LDLIBS     = -lmicrohttpd -ljansson -lprotobuf-c -lgnutls -lnettle -lz -lm
 
 # Kernels: one source, compiled once for each instruction set (core/kernels/isa.def).
 ifneq ($(filter x86_64 amd64,$(shell uname -m)),)

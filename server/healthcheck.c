@@ -9,19 +9,22 @@
 #include <unistd.h>
 
 #include "commands.h"
+#include "tls.h"
 
-enum { TIMEOUT_S = 5, URL_BYTES = 256 };
+enum { TIMEOUT_S = 5, URL_BYTES = 256, STATUS_LINE_BYTES = 12 /* "HTTP/1.1 200" */ };
 
 struct target {
+    bool tls;
     char host[256], port[16], path[512];
 };
 
-/* Reads http://HOST[:PORT][/PATH]; the path is /readyz when there is none. */
+/* Reads http[s]://HOST[:PORT][/PATH]; the path is /readyz when there is none. */
 static bool read_url(struct target *target, const char *url)
 {
-    if (strncmp(url, "http://", 7) != 0)
+    target->tls = strncmp(url, "https://", 8) == 0;
+    if (!target->tls && strncmp(url, "http://", 7) != 0)
         return false;
-    const char *host = url + 7;
+    const char *host = strstr(url, "://") + 3;
     bool bracket = *host == '[';
     host += bracket;
     size_t length = strcspn(host, bracket ? "]" : ":/");
@@ -31,8 +34,10 @@ static bool read_url(struct target *target, const char *url)
     if (length == 0 || length >= sizeof target->host || port >= sizeof target->port)
         return false;
     snprintf(target->host, sizeof target->host, "%.*s", (int)length, host);
-    snprintf(target->port, sizeof target->port, "%.*s", port ? (int)port : 2,
-             port ? rest + 1 : "80");
+    if (port)
+        snprintf(target->port, sizeof target->port, "%.*s", (int)port, rest + 1);
+    else
+        strcpy(target->port, target->tls ? "443" : "80");
     snprintf(target->path, sizeof target->path, "%s",
              *path && strcmp(path, "/") ? path : "/readyz");
     return true;
@@ -49,8 +54,9 @@ static void default_url(char url[URL_BYTES])
         host = "127.0.0.1";
     else if (strcmp(host, "::") == 0)
         host = "::1";
-    snprintf(url, URL_BYTES, strchr(host, ':') ? "http://[%.200s]:%.8s" : "http://%.200s:%.8s",
-             host, ours ? port : "8080");
+    const char *certificate = getenv("RELUD_TLS_CERT");
+    snprintf(url, URL_BYTES, strchr(host, ':') ? "%s://[%.200s]:%.8s" : "%s://%.200s:%.8s",
+             certificate && *certificate ? "https" : "http", host, ours ? port : "8080");
 }
 
 static int connect_address(const struct addrinfo *address)
@@ -86,22 +92,34 @@ static int connect_to(const struct target *target, const char **why)
     return descriptor;
 }
 
-/* The status the server answers with, 0 when there is no HTTP answer. */
-static int ask(int descriptor, const struct target *target)
+/* Sends the request and reads the beginning of the answer; how much, or -1. */
+static ssize_t talk(int descriptor, const char *request, size_t length, char *answer, size_t room)
 {
-    char text[1024];
-    int length =
-        snprintf(text, sizeof text, "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n",
-                 target->path, target->host);
-    if (write(descriptor, text, (size_t)length) != length)
-        return 0;
     ssize_t got, count = 0;
-    while (count < 12 &&
-           (got = read(descriptor, text + count, sizeof text - 1 - (size_t)count)) > 0)
+    if (write(descriptor, request, length) != (ssize_t)length)
+        return -1;
+    while (count < STATUS_LINE_BYTES &&
+           (got = read(descriptor, answer + count, room - (size_t)count)) > 0)
         count += got;
-    text[count] = '\0';
+    return count;
+}
+
+/* The status the server answers with, 0 when there is no HTTP answer, -1 with the reason in *why
+ * when it cannot be spoken with. */
+static int ask(int descriptor, const struct target *target, const char **why)
+{
+    char request[1024], answer[1024];
+    size_t length = (size_t)snprintf(request, sizeof request,
+                                     "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n",
+                                     target->path, target->host);
+    ssize_t got = target->tls
+                      ? tls_talk(descriptor, request, length, answer, sizeof answer - 1, why)
+                      : talk(descriptor, request, length, answer, sizeof answer - 1);
+    if (got < 0)
+        return target->tls ? -1 : 0;
+    answer[got] = '\0';
     int status = 0;
-    return sscanf(text, "HTTP/1.%*d %d", &status) == 1 ? status : 0;
+    return sscanf(answer, "HTTP/1.%*d %d", &status) == 1 ? status : 0;
 }
 
 int healthcheck(int count, char *const *argv)
@@ -111,7 +129,7 @@ int healthcheck(int count, char *const *argv)
     struct target target;
     default_url(url);
     if (count > 1 || !read_url(&target, count ? argv[0] : url)) {
-        fprintf(stderr, "relud: usage: relud healthcheck [http://HOST:PORT]\n");
+        fprintf(stderr, "relud: usage: relud healthcheck [http[s]://HOST:PORT]\n");
         return 2;
     }
     int descriptor = connect_to(&target, &why);
@@ -119,11 +137,14 @@ int healthcheck(int count, char *const *argv)
         fprintf(stderr, "relud: %s port %s: %s\n", target.host, target.port, why);
         return 1;
     }
-    int status = ask(descriptor, &target);
+    int status = ask(descriptor, &target, &why);
     close(descriptor);
     if (status == 200)
         return 0;
-    fprintf(stderr, "relud: %s port %s is not ready: it answered %d\n", target.host, target.port,
-            status);
+    if (status < 0)
+        fprintf(stderr, "relud: %s port %s: TLS: %s\n", target.host, target.port, why);
+    else
+        fprintf(stderr, "relud: %s port %s is not ready: it answered %d\n", target.host,
+                target.port, status);
     return 1;
 }

@@ -17,6 +17,7 @@
 #include "loop.h"
 #include "number.h"
 #include "routes.h"
+#include "tls.h"
 
 /* Memory of a connection for header and body pieces. libmicrohttpd clears it after every request:
  * 256 KiB would cost more than half of the requests per second (measured). */
@@ -310,22 +311,34 @@ static size_t unescape(void *context, struct MHD_Connection *connection, char *t
     return (size_t)(to - text);
 }
 
+/* The daemon; NULL when libmicrohttpd does not start. */
+static struct MHD_Daemon *start(struct http *http, const struct tls *tls)
+{
+    const unsigned flags = MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ITC |
+                           MHD_USE_ERROR_LOG | MHD_ALLOW_SUSPEND_RESUME;
+    const struct MHD_OptionItem encrypted[] = {{MHD_OPTION_HTTPS_MEM_CERT, 0, tls->certificate},
+                                               {MHD_OPTION_HTTPS_MEM_KEY, 0, tls->key},
+                                               {MHD_OPTION_HTTPS_PRIORITIES, 0, TLS_PRIORITIES},
+                                               {MHD_OPTION_END, 0, NULL}};
+    const struct MHD_OptionItem plain[] = {{MHD_OPTION_END, 0, NULL}};
+    return MHD_start_daemon(
+        tls->key ? flags | MHD_USE_TLS : flags, 0, NULL, NULL, on_request, http,
+        MHD_OPTION_EXTERNAL_LOGGER, on_message, http, MHD_OPTION_UNESCAPE_CALLBACK, unescape, http,
+        MHD_OPTION_NOTIFY_COMPLETED, on_completed, http, MHD_OPTION_NOTIFY_CONNECTION,
+        on_connection, http, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY_BYTES,
+        MHD_OPTION_CONNECTION_LIMIT, http->limits.connections, MHD_OPTION_CONNECTION_TIMEOUT,
+        http->limits.idle_s, MHD_OPTION_ARRAY, tls->key ? encrypted : plain, MHD_OPTION_END);
+}
+
 enum status http_open(struct http **made, struct loop *loop, const struct http_limits *limits,
-                      struct error *error)
+                      const struct tls *tls, struct error *error)
 {
     struct http *http = calloc(1, sizeof *http);
     if (!http)
         return error_set(error, STATUS_OUT_OF_MEMORY, "no memory left for a loop");
     http->loop = loop;
     http->limits = *limits;
-    http->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ITC | MHD_USE_ERROR_LOG |
-            MHD_ALLOW_SUSPEND_RESUME,
-        0, NULL, NULL, on_request, http, MHD_OPTION_EXTERNAL_LOGGER, on_message, http,
-        MHD_OPTION_UNESCAPE_CALLBACK, unescape, http, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
-        http, MHD_OPTION_NOTIFY_CONNECTION, on_connection, http, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)CONNECTION_MEMORY_BYTES, MHD_OPTION_CONNECTION_LIMIT, limits->connections,
-        MHD_OPTION_CONNECTION_TIMEOUT, limits->idle_s, MHD_OPTION_END);
+    http->daemon = start(http, tls);
     if (!http->daemon) {
         free(http);
         return error_set(error, STATUS_IO, "libmicrohttpd does not start");

@@ -25,6 +25,7 @@ struct http;
 struct ledger;
 struct loop;
 struct route;
+struct tls;
 
 struct exchange {
     struct loop *loop;         /* borrowed */
@@ -55,8 +56,9 @@ struct http_limits {
     unsigned connections;
 };
 
+/* tls is borrowed until http_close(). */
 enum status http_open(struct http **http, struct loop *loop, const struct http_limits *limits,
-                      struct error *error);
+                      const struct tls *tls, struct error *error);
 void http_close(struct http *http);
 
 /* Readable when there is something to do. */

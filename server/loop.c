@@ -333,7 +333,7 @@ static struct http_limits limits_of(const struct options *options)
 static enum status start(struct loop *loop, struct error *error)
 {
     struct http_limits limits = limits_of(&loop->server->options);
-    if (http_open(&loop->http, loop, &limits, error) != STATUS_OK)
+    if (http_open(&loop->http, loop, &limits, &loop->server->tls, error) != STATUS_OK)
         return error->status;
     if (pipe2(loop->mailbox, O_CLOEXEC) != 0 || fcntl(loop->mailbox[0], F_SETFL, O_NONBLOCK) != 0 ||
         pthread_create(&loop->thread, NULL, run, loop) != 0)

@@ -179,7 +179,8 @@ static enum status serve_all(struct server *server, struct acceptor *acceptor, i
         return error->status;
     if (event == EVENT_LOADED) {
         set_phase(server, PHASE_READY);
-        fprintf(stderr, "relud: listening on http://%s:%u\n", acceptor->host, acceptor->port);
+        fprintf(stderr, "relud: listening on %s://%s:%u\n", server->tls.key ? "https" : "http",
+                acceptor->host, acceptor->port);
         accept_until(server, acceptor, signals, false, UINT64_MAX);
     }
     drain(server, acceptor, signals);
@@ -213,17 +214,18 @@ static double epoch_seconds(void)
 /* What needs no thread; the registry is the last to be opened. */
 static enum status open_server(struct server *server, struct error *error)
 {
+    const struct options *options = &server->options;
     server->started_s = epoch_seconds();
-    log_init(server->options.log_level, server->options.log_format);
-    if (auth_open(&server->auth, server->options.api_keys, error) != STATUS_OK)
+    log_init(options->log_level, options->log_format);
+    if (auth_open(&server->auth, options->api_keys, error) != STATUS_OK ||
+        tls_open(&server->tls, options->tls_cert, options->tls_key, error) != STATUS_OK)
         return error->status;
-    raise_descriptor_limit(server->options.max_connections);
-    server->loop_count = choose_loops(&server->options);
-    server->kernels = kernels_select(server->options.isa, error);
+    raise_descriptor_limit(options->max_connections);
+    server->loop_count = choose_loops(options);
+    server->kernels = kernels_select(options->isa, error);
     if (!server->kernels)
         return error->status;
-    return registry_open(&server->registry, &server->options, server->kernels, server->loop_count,
-                         error);
+    return registry_open(&server->registry, options, server->kernels, server->loop_count, error);
 }
 
 int serve(int count, char *const *argv)
@@ -240,6 +242,7 @@ int serve(int count, char *const *argv)
         status = run(&server, signals, &error);
         registry_close(&server.registry);
     }
+    tls_close(&server.tls);
     auth_close(&server.auth);
     options_free(&server.options);
     close(signals);

@@ -8,6 +8,7 @@
 #include "kernels/kernels.h"
 #include "options.h"
 #include "registry.h"
+#include "tls.h"
 
 #define RELUD_VERSION "0.1.0"
 
@@ -23,6 +24,7 @@ struct server {
     struct options options;
     struct registry registry;
     struct auth auth;
+    struct tls tls;
     const struct kernels *kernels;
     struct loop *loops[SERVER_LOOPS_MAX]; /* those that are open come first */
     size_t loop_count;

@@ -66,6 +66,7 @@ static bool pile_add(struct pile *pile, const char *bytes, size_t count)
 struct client {
     CURL *curl;
     unsigned port;
+    const char *authority; /* borrowed; NULL: no TLS */
 };
 
 static void initialise(void)
@@ -82,6 +83,13 @@ struct client *client_open(unsigned port)
         abort();
     client->curl = curl_easy_init();
     client->port = port;
+    return client;
+}
+
+struct client *client_open_tls(unsigned port, const char *authority)
+{
+    struct client *client = client_open(port);
+    client->authority = authority;
     return client;
 }
 
@@ -126,8 +134,10 @@ void client_send(struct client *client, const struct request *request, struct re
     struct curl_slist *headers = NULL;
     for (size_t i = 0; request->headers[i]; i++)
         headers = curl_slist_append(headers, request->headers[i]);
-    snprintf(url, sizeof url, "http://127.0.0.1:%u%s", client->port, request->path);
+    snprintf(url, sizeof url, "%s://127.0.0.1:%u%s", client->authority ? "https" : "http",
+             client->port, request->path);
     curl_easy_reset(curl);
+    curl_easy_setopt(curl, CURLOPT_CAINFO, client->authority);
     curl_easy_setopt(curl, CURLOPT_URL, url);
     curl_easy_setopt(curl, CURLOPT_PATH_AS_IS, 1L);
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
@@ -144,6 +154,7 @@ void client_send(struct client *client, const struct request *request, struct re
     pile_add(&body, "", 0);
     *reply = (struct reply){.head = head.bytes, .body = body.bytes, .body_count = body.count};
     curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &reply->status);
+    curl_easy_getinfo(curl, CURLINFO_NUM_CONNECTS, &reply->connects);
     if (result != CURLE_OK) {
         const char *why = curl_easy_strerror(result);
         reply->status = 0;

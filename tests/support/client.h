@@ -14,6 +14,7 @@ struct reply {
     char *head; /* owned: the header's lines */
     char *body; /* owned, NUL-terminated */
     size_t body_count;
+    long connects; /* connections that libcurl opened for it */
 };
 
 void reply_free(struct reply *reply);
@@ -30,9 +31,10 @@ struct request {
     size_t body_count;
 };
 
-/* A client that keeps its connection. */
+/* A client that keeps its connection; with authority, the path of a certificate, over TLS. */
 struct client;
 struct client *client_open(unsigned port);
+struct client *client_open_tls(unsigned port, const char *authority);
 void client_close(struct client *client);
 void client_send(struct client *client, const struct request *request, struct reply *reply);
 

@@ -104,9 +104,9 @@ static int wait_for(pid_t pid, unsigned timeout_ms)
 static bool is_listening(struct daemon *daemon)
 {
     char *log = daemon_log(daemon);
-    const char *line = strstr(log, "relud: listening on http://");
+    const char *line = strstr(log, "relud: listening on http");
     bool known = line && strchr(line, '\n') &&
-                 sscanf(line, "relud: listening on http://%*[^:]:%u\n", &daemon->port) == 1;
+                 sscanf(line, "relud: listening on %*[^:]://%*[^:]:%u\n", &daemon->port) == 1;
     free(log);
     return known;
 }
