@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "complaints.h"
 #include "http.h"
 
 void exchange_answer(struct exchange *exchange, int status, const char *content_type)
@@ -28,6 +29,7 @@ void exchange_refuse(struct exchange *exchange, int status, const char *code, co
     text_quote(&exchange->reply, message, strlen(message));
     text_format(&exchange->reply, ",\"code\":\"%s\"}", code);
     exchange->usage.code = code;
+    complaints_note(status, code, message);
     if (status == 503)
         exchange->retry_after_s = 1;
     exchange_answer(exchange, status, "application/json");

@@ -12,6 +12,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
+#include "access.h"
 #include "cpu.h"
 #include "log.h"
 #include "loop.h"
@@ -67,6 +68,27 @@ static void add_number_header(struct MHD_Response *response, const char *name, s
     add_header(response, name, digits);
 }
 
+/* Nanoseconds as milliseconds with three decimals; returns the end. */
+static char *write_ms(char *to, uint64_t ns)
+{
+    uint64_t us = ns / 1000;
+    to += number_write_u64(to, us / 1000);
+    *to++ = '.';
+    for (uint64_t unit = 100; unit > 0; unit /= 10)
+        *to++ = (char)('0' + us / unit % 10);
+    return to;
+}
+
+/* What an inference took, for browsers and load generators (W3C Server Timing). */
+static void add_timing_header(struct MHD_Response *response, const struct usage_sample *usage)
+{
+    char value[2 * NUMBER_U64_CHARS + 64], *to = value;
+    to = write_ms(stpcpy(to, "queue;dur="), usage->queue_ns);
+    to = write_ms(stpcpy(to, ", compute;dur="), usage->infer_ns);
+    *to = '\0';
+    add_header(response, "Server-Timing", value);
+}
+
 /* Once, whether or not the client is still there to be answered. */
 static void record(struct exchange *exchange)
 {
@@ -97,6 +119,11 @@ static enum MHD_Result send_answer(struct exchange *exchange)
         add_header(response, "WWW-Authenticate", "Bearer");
     if (loop_draining(exchange->loop))
         add_header(response, "Connection", "close");
+    if (exchange->tells_timing && exchange->status == MHD_HTTP_OK)
+        add_timing_header(response, &exchange->usage);
+    const char *id = access_request_id(exchange);
+    if (id)
+        add_header(response, "X-Request-Id", id);
     enum MHD_Result result = MHD_queue_response(connection, (unsigned)exchange->status, response);
     MHD_destroy_response(response);
     return result;
@@ -231,6 +258,7 @@ static void on_completed(void *context, struct MHD_Connection *raw, void **slot,
     if (!exchange)
         return;
     record(exchange);
+    access_log(exchange);
     routes_release(exchange);
     text_free(&exchange->reply);
     free(exchange);

@@ -45,7 +45,9 @@ struct exchange {
     size_t json_bytes;        /* header Inference-Header-Content-Length, 0 for none */
     uint64_t began_ns;        /* when the header was there */
     uint64_t body_bytes;      /* arrived so far */
+    char made_id[17];         /* see access_request_id(); "" for none */
     void *connection;         /* http's own */
+    bool tells_timing;        /* header Server-Timing, in an answer of 200 */
     bool suspended, complete;
 };
 

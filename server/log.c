@@ -1,13 +1,10 @@
 #include "log.h"
 
 #include <stdarg.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
-
-#include "text.h"
 
 static const char *const level_names[] = {"debug", "info", "warning", "error"};
 
@@ -32,39 +29,74 @@ static void put_time(char text[32])
     snprintf(text + length, 32 - length, ".%03ldZ", now.tv_nsec / 1000000);
 }
 
-static void put_pair(struct text *line, const char *key, const char *value)
+static void put_key(struct text *line, const char *key)
 {
-    bool quoted = as_json || value[0] == '\0' || strpbrk(value, " =\"\\\n\r\t") != NULL;
     text_put(line, line->count > 1 ? (as_json ? "," : " ") : "");
     text_format(line, as_json ? "\"%s\":" : "%s=", key);
+}
+
+bool log_wants(enum log_level level)
+{
+    return level >= least;
+}
+
+void log_begin(struct log_line *line, enum log_level level, const char *event)
+{
+    char time[32];
+    put_time(time);
+    line->text = (struct text){.bytes = NULL};
+    text_put(&line->text, as_json ? "{" : "");
+    log_text(line, "time", time);
+    log_text(line, "level", level_names[level]);
+    log_text(line, "event", event);
+}
+
+/* Whether a word can stand in a line as it is: visible ASCII, and nothing that means something. */
+static bool is_plain(const char *value)
+{
+    size_t length = strlen(value), plain = 0;
+    while (value[plain] > ' ' && value[plain] <= '~' && !strchr("=\"\\", value[plain]))
+        plain++;
+    return length > 0 && plain == length;
+}
+
+void log_text(struct log_line *line, const char *key, const char *value)
+{
+    bool quoted = as_json || !is_plain(value);
+    put_key(&line->text, key);
     if (quoted)
-        text_quote(line, value, strlen(value));
+        text_quote(&line->text, value, strlen(value));
     else
-        text_put(line, value);
+        text_put(&line->text, value);
+}
+
+void log_number(struct log_line *line, const char *key, uint64_t value)
+{
+    put_key(&line->text, key);
+    text_u64(&line->text, value);
+}
+
+/* One write per line, so that lines of several threads do not mix; if it fails, whom to tell? */
+void log_end(struct log_line *line)
+{
+    text_put(&line->text, as_json ? "}\n" : "\n");
+    if (!line->text.failed) {
+        ssize_t written = write(STDERR_FILENO, line->text.bytes, line->text.count);
+        (void)written;
+    }
+    text_free(&line->text);
 }
 
 void log_write(enum log_level level, const char *event, ...)
 {
-    struct text line = {.bytes = NULL};
-    char time[32];
-    if (level < least)
+    struct log_line line;
+    if (!log_wants(level))
         return;
-    put_time(time);
-    text_put(&line, as_json ? "{" : "");
-    put_pair(&line, "time", time);
-    put_pair(&line, "level", level_names[level]);
-    put_pair(&line, "event", event);
+    log_begin(&line, level, event);
     va_list pairs;
     va_start(pairs, event);
     for (const char *key; (key = va_arg(pairs, const char *));)
-        put_pair(&line, key, va_arg(pairs, const char *));
+        log_text(&line, key, va_arg(pairs, const char *));
     va_end(pairs);
-    text_put(&line, as_json ? "}\n" : "\n");
-    /* One write per line, so that lines of several threads do not mix; if it fails, whom to tell?
-     */
-    if (!line.failed) {
-        ssize_t written = write(STDERR_FILENO, line.bytes, line.count);
-        (void)written;
-    }
-    text_free(&line);
+    log_end(&line);
 }

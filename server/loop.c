@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "complaints.h"
 #include "cpu.h"
 #include "generation.h"
 #include "http.h"
@@ -287,6 +288,7 @@ static void sweep(struct loop *loop)
     if (!draining && now - loop->swept_ns < SWEEP_MS * 1000000ull)
         return;
     loop->swept_ns = now;
+    complaints_flush(now);
     http_sweep(loop->http, draining);
 }
 

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "acceptor.h"
+#include "complaints.h"
 #include "cpu.h"
 #include "log.h"
 #include "loop.h"
@@ -241,6 +242,7 @@ int serve(int count, char *const *argv)
     if (status == STATUS_OK) {
         status = run(&server, signals, &error);
         registry_close(&server.registry);
+        complaints_flush(UINT64_MAX);
     }
     tls_close(&server.tls);
     auth_close(&server.auth);

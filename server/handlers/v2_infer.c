@@ -65,6 +65,7 @@ void v2_infer_begin(struct exchange *exchange)
     if (!infer)
         return;
     struct v2 *v2 = v2_of(infer);
+    exchange->tells_timing = true;
     if (read_json_length(v2, &error) != STATUS_OK) {
         exchange_fail(exchange, &error);
     } else if (v2->raw) {
