@@ -187,7 +187,7 @@ deps-bench:
 	@tests/deps.sh $(PACKAGES_BUILD) $(PACKAGES_BENCH)
 	@tests/bench/peer.sh build/bench
 
-bench: deps-bench ## speed beside other runtimes; BENCH_ARGS="--quick --json FILE"
+bench: deps-bench ## speed beside other runtimes; BENCH_ARGS="--quick --filter REGEX --json FILE"
 	@$(MAKE) --no-print-directory all $(BUILD)/tests/bench/kernels $(BUILD)/tests/bench/load
 	@tests/bench/bench.py --build $(BUILD) $(BENCH_ARGS)
 

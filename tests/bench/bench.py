@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""bench.py [--quick] [--json FILE] [--only kernels|daemon|load] --build DIR: what relud costs beside its peers.
+"""bench.py --build DIR: what relud costs beside its peers.
 
 Everything is measured in one run, peers in turn, on inputs that change every time; read the ratios, for
 absolute figures belong to one machine and one moment. `make bench` installs the peers and calls this."""
@@ -7,22 +7,20 @@ import argparse
 import json
 import os
 import re
-import statistics
 import subprocess
 import sys
 from datetime import datetime, timezone
 from pathlib import Path
 
-import numpy as np
-
+import cases
+import kernels
+import models
 import serve
-from prepare import prepare, prepare_resnet50
 
-ROOT = Path(__file__).resolve().parents[2]
-DIGITS = ROOT / "models" / "digits"
-PEERS = ("onednn", "openblas")
-COUNTING = ("counts", "full")
+THREADS = (1,)
+PARTS = ("kernels", "load", "daemon")
 DAEMON_CASES = (("digits", 1), ("digits", 64), ("mlp", 1), ("mlp-z80", 1), ("mlp-z80", 64))
+DAEMON_ROWS = {"digits": ("digits", 0), "mlp": ("mlp784", 0), "mlp-z80": ("mlp784", 80)}
 QUICK_CASES = (("digits", 1), ("digits", 64), ("mlp-z80", 1), ("mlp-z80", 64))
 
 
@@ -38,78 +36,62 @@ def output(*command):
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
 
 
-def machine_line(libraries, node_modules):
+def machine_line(libraries):
     cores = len(os.sched_getaffinity(0))
-    ort = json.loads((node_modules / "onnxruntime-node" / "package.json").read_text())["version"] \
-        if node_modules.exists() else "none"
     return (f"{read('/proc/cpuinfo', r'^model name.*?: (.*)$')}, {cores} cores, Linux "
             f"{os.uname().release}, load {os.getloadavg()[0]:.1f}; {libraries}; "
-            f"Node {output('node', '--version') or 'none'} + onnxruntime-node {ort}; "
+            f"Node {output('node', '--version') or 'none'}; "
             f"{output('wrk', '-v').splitlines()[0].split(' [')[0]}")
+
+
+def ort_library(node_modules):
+    found = sorted(node_modules.glob("onnxruntime-node/bin/napi-v*/linux/*/libonnxruntime.so*"))
+    wanted = {"x86_64": "x64", "aarch64": "arm64"}.get(os.uname().machine)
+    found = [path for path in found if path.parent.name == wanted]
+    if not found:
+        raise SystemExit(f"bench: no libonnxruntime.so for {os.uname().machine} in {node_modules}")
+    return str(found[0])
 
 
 # Kernels
 
 
-def run_kernels(program, directory, rounds):
-    """The libraries' line and {(case, rows): {contender: nanoseconds per row of each round}}."""
-    mlp = str(directory / "mlp.onnx")
-    cases = [("digits", str(DIGITS / "model.onnx")), ("mlp", mlp), ("mlp-z80", mlp)]
-    arguments = [part for name, model in cases
-                 for part in (name, model, str(directory / f"{name}.f32"))]
-    result = subprocess.run([program, str(rounds), "3000", *arguments], check=False,
-                            stdout=subprocess.PIPE, text=True)
-    if result.returncode != 0:
-        raise SystemExit(result.returncode)
-    samples, libraries = {}, ""
-    for line in result.stdout.splitlines():
-        if line.startswith("machine "):
-            libraries = line[len("machine "):]
-            continue
-        name, rows, contender, *numbers = line.split()
-        samples.setdefault((name, int(rows)), {})[contender] = [float(n) for n in numbers]
-    return libraries, samples
+def chosen_cases(options):
+    """Without a filter the quick mode measures what has a target."""
+    some = cases.quick_cases(THREADS) if options.quick and not options.filter else \
+        cases.all_cases(THREADS)
+    return [case for case in some if not options.filter or re.search(options.filter, case.name)]
 
 
-def ratio(above, below):
-    """The median of the ratios within each round, when both ran side by side."""
-    return statistics.median(a / b for a, b in zip(above, below))
+def progress(name):
+    if sys.stderr.isatty():
+        print(f"\r\033[K{name}", end="", file=sys.stderr, flush=True)
 
 
-def kernel_results(samples):
-    return [{"model": name, "rows": rows,
-             "ns_per_row": {who: {"median": statistics.median(ns), "p10": float(np.percentile(ns, 10))}
-                            for who, ns in of.items()},
-             "ratio": {peer: ratio(of[peer], of["full"]) for peer in PEERS},
-             "over_off": {level: ratio(of[level], of["off"]) for level in COUNTING}}
-            for (name, rows), of in samples.items()]
-
-
-def print_kernels(results):
-    print("Kernels, one thread: nanoseconds per row, median (p10). relud counts at level full. Ratios above 1:\n"
-          "relud is faster. Cost of counting over level off: counts, full.\n")
-    print(f"{'case':<9}{'rows':>4}  {'relud':>17} {'oneDNN':>17} {'OpenBLAS':>17} "
-          f"{'oneDNN/relud':>13} {'OpenBLAS/relud':>15}  {'counts':>7} {'full':>7}")
-    for r in results:
-        times = " ".join(f"{r['ns_per_row'][who]['median']:>8.0f} ({r['ns_per_row'][who]['p10']:>6.0f})"
-                         for who in ("full", *PEERS))
-        print(f"{r['model']:<9}{r['rows']:>4}  {times} {r['ratio']['onednn']:>12.2f}x "
-              f"{r['ratio']['openblas']:>14.2f}x  "
-              + " ".join(f"{100 * (r['over_off'][level] - 1):>+6.1f}%" for level in COUNTING))
-    print()
+def run_kernels(options, program):
+    chosen = chosen_cases(options)
+    if not chosen:
+        names = "\n".join(case.name for case in cases.all_cases(THREADS))
+        raise SystemExit(f"bench: no case matches {options.filter}; there are\n{names}")
+    results = kernels.run(program, chosen, progress)
+    progress("")
+    return results
 
 
 # Daemon
 
 
-def run_daemon(options, directory, node_modules, rows, rounds):
-    cases = QUICK_CASES if options.quick else DAEMON_CASES
+def run_daemon(options, node_modules):
+    chosen = QUICK_CASES if options.quick else DAEMON_CASES
     connections = (1, 16) if options.quick else serve.CONNECTIONS
+    rounds = options.rounds or (1 if options.quick else 4)
+    rows = {name: models.rows_of(*kind) for name, kind in DAEMON_ROWS.items()}
     results, memory = [], {}
-    for name, path in (("digits", DIGITS / "model.onnx"), ("mlp", directory / "mlp.onnx")):
-        of_model = [case for case in cases if case[0].startswith(name)]
-        some, memory[name] = serve.run_model(options.build / "relud", node_modules, directory, path,
-                                             rows, of_model, connections, rounds)
+    for name, net in (("digits", "digits"), ("mlp", "mlp784")):
+        of_model = [case for case in chosen if case[0].startswith(name)]
+        some, memory[name] = serve.run_model(options.build / "relud", node_modules, options.dir,
+                                             models.model_file(options.dir, net), rows, of_model,
+                                             connections, rounds)
         results += some
     return results, memory
 
@@ -156,11 +138,14 @@ def print_load(r):
 def parse():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--build", type=Path, required=True, help="where relud was built")
-    parser.add_argument("--quick", action="store_true", help="less than a minute, and less exact")
+    parser.add_argument("--quick", action="store_true", help="about three minutes, and less exact")
+    parser.add_argument("--filter", metavar="REGEX", help="only the kernels' cases whose names match")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all results there, too")
-    parser.add_argument("--only", choices=("kernels", "daemon", "load"), help="one part of it")
-    parser.add_argument("--rounds", type=int, help="rounds of the daemon part")
-    parser.add_argument("--dir", type=Path, default=ROOT / "build" / "bench", help="for files and peers")
+    parser.add_argument("--markdown", action="store_true", help="print Markdown tables")
+    parser.add_argument("--only", choices=PARTS, help="one part of it")
+    parser.add_argument("--rounds", type=int, help="how often each contender has its turn")
+    parser.add_argument("--dir", type=Path, default=models.ROOT / "build" / "bench",
+                        help="for files and peers")
     return parser.parse_args()
 
 
@@ -168,30 +153,29 @@ def main():
     options = parse()
     options.dir.mkdir(parents=True, exist_ok=True)
     node_modules = options.dir / "node_modules"
-    rows, zeros = prepare(options.dir, DIGITS / "digits.csv")
     if os.getloadavg()[0] > 0.5:
         print(f"bench: the load is {os.getloadavg()[0]:.1f}: other programs are at work, figures will vary",
               file=sys.stderr)
-    report = {"when": datetime.now(timezone.utc).isoformat(timespec="seconds")}
-    wanted = (options.only,) if options.only else ("kernels", "load", "daemon")
-    kernel_rounds = 0 if "kernels" not in wanted else 8 if options.quick else 40
-    libraries, samples = run_kernels(options.build / "tests" / "bench" / "kernels", options.dir,
-                                     kernel_rounds or 1)
-    report["machine"] = machine_line(libraries, node_modules)
-    print(f"\n{report['machine']}\n\nmlp is 784-512-512-10 with {zeros['mlp']:.0%} zeros among its hidden "
-          f"outputs; the inputs of mlp are dense, {1 - (rows['mlp-z80'] != 0).mean():.0%} of those of mlp-z80 "
-          "are zero.\n")
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+    tests = options.build / "tests" / "bench"
+    program = kernels.Program(tests / "kernels", ort_library(node_modules), options.dir,
+                              options.rounds or (10 if options.quick else 24),
+                              1500 if options.quick else 6000)
+    report = {"when": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+              "machine": machine_line(program.about())}
+    print(f"\n{report['machine']}\n")
+    wanted = (options.only,) if options.only else ("kernels",) if options.filter else PARTS
     if "kernels" in wanted:
-        report["kernels"] = kernel_results(samples)
-        print_kernels(report["kernels"])
+        report["kernels"] = run_kernels(options, program)
+        kernels.print_results(report["kernels"], options.markdown)
+        kernels.print_targets(report["kernels"], options.markdown)
         sys.stdout.flush()
     if "load" in wanted:
-        report["load"] = run_load(options.build / "tests" / "bench" / "load", prepare_resnet50(options.dir))
+        report["load"] = run_load(tests / "load", models.model_file(options.dir, "resnet50"))
         print_load(report["load"])
         sys.stdout.flush()
     if "daemon" in wanted:
-        rounds = options.rounds or (1 if options.quick else 4)
-        report["daemon"], report["memory"] = run_daemon(options, options.dir, node_modules, rows, rounds)
+        report["daemon"], report["memory"] = run_daemon(options, node_modules)
         print_daemon(report["daemon"], report["memory"])
     if options.json:
         options.json.write_text(json.dumps(report, indent=1) + "\n")

@@ -1,288 +1,248 @@
-/* kernels: what one row costs in relud's session and in its peers, without any server.
+/* kernels: what a run costs in relud's session and in its peers, without any server.
  *
- *     kernels ROUNDS PASS_US NAME MODEL INPUTS...
+ *     kernels [OPTION=VALUE]... CONTENDER...
+ *     kernels about ort=LIB
  *
- * MODEL is an ONNX file of dense layers, INPUTS a file of float32 rows. For batches of 1 and of 64
- * rows everybody runs in turn, ROUNDS times, each time for about PASS_US over 64 different batches:
- * repeated inputs would teach the branch predictor, and flatter skipping. To standard output go a
- * line about the machine and one line per contender:
+ *     model=FILE inputs=FILE   an ONNX file, and rows of float32
+ *     rows=1 threads=1         of a run
+ *     rounds=24 slice-us=3000 budget-ms=6000
+ *     ort=LIB                  libonnxruntime.so
  *
- *     NAME BATCH CONTENDER nanoseconds-per-row-of-each-round...
+ * All contenders run in turn, in another order every round, each for about slice-us and at least
+ * once, until the rounds or the budget are at their end. To standard output go the share of
+ * inactive outputs by layer and one line per contender:
  *
- * bench.py makes the table of it. relud runs at level off, counts and full. */
+ *     zeros 0.503 0.498
+ *     CONTENDER nanoseconds-per-row-of-each-round...
+ *
+ * bench.py makes the table of it. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "contender.h"
 #include "cpu.h"
-#include "graph/session.h"
-#include "kernels/kernels.h"
-#include "model/model.h"
-#include "panel.h"
-#include "peers.h"
 
-enum { DIFFERENT_INPUTS = 64, CONTENDERS = 5, ROUNDS_MAX = 100000 };
+enum { CONTENDERS_MAX = 7, ROUNDS_MAX = 1000, ROUNDS_MIN = 5, CHECKS_MIN = 2 };
 
-static const size_t batches[] = {1, 64};
-static const char *const names[CONTENDERS] = {"off", "counts", "full", "onednn", "openblas"};
-enum { ONEDNN = 3, OPENBLAS = 4 };
-static const enum stats_level levels[ONEDNN] = {STATS_off, STATS_counts, STATS_full};
+/* Threads of libraries that have just finished a run go on spinning for a while; with several
+ * threads a slice begins when they have parked. */
+enum { PARK_US = 10000 };
+
+static const uint64_t check_ns = 1000000000;
+
+static const struct contender *const contenders[CONTENDERS_MAX] = {
+    &contender_full,   &contender_off,      &contender_counts, &contender_folded,
+    &contender_onednn, &contender_openblas, &contender_ort};
 
 struct bench {
-    const char *name;
-    struct model model;
-    struct peer_network network; /* owned weights */
-    size_t rows;                 /* of a batch */
-    float *inputs;               /* owned: [64, rows, features] */
-    struct session sessions[ONEDNN];
-    struct arena arena; /* of outputs */
-    float *outputs;
-    struct onednn *onednn;
-    struct openblas *openblas;
-    double *samples[CONTENDERS]; /* owned: nanoseconds per row, by round */
+    struct subject subject;
+    const char *inputs;
+    size_t rounds, done;
+    double slice_ns, budget_ns;
+    size_t count;
+    struct {
+        const struct contender *is;
+        void *self;
+        size_t next, runs;          /* which input comes next; how many make a slice */
+        double samples[ROUNDS_MAX]; /* nanoseconds per row */
+    } entrants[CONTENDERS_MAX];
 };
 
-static _Noreturn void fail(const char *what, const char *why)
-{
-    fprintf(stderr, "bench: %s: %s\n", what, why);
-    exit(1);
-}
-
-/* On cache lines, as fast code wants it. */
-static void *must_alloc(size_t count, size_t bytes)
-{
-    void *made = aligned_alloc(64, (count * bytes + 63) / 64 * 64);
-    if (!made)
-        fail("kernels", "out of memory");
-    return made;
-}
-
-static size_t features(const struct bench *bench)
-{
-    return bench->model.inputs[0].features;
-}
-
-/* The plain matrix [k, n] that was packed into panels. */
-static float *unpack(const struct node *node)
-{
-    float *plain = must_alloc(node->k * node->n, sizeof *plain);
-    for (size_t i = 0; i < node->k; i++)
-        for (size_t j = 0; j < node->n; j++) {
-            size_t panel = j / PANEL_COLUMNS;
-            const float *from = node->panels + panel_offset(node->k, panel);
-            plain[i * node->n + j] = from[i * panel_width(node->n, panel) + j % PANEL_COLUMNS];
-        }
-    return plain;
-}
-
-/* The model as a chain of dense layers for the peers. */
-static void describe_network(struct bench *bench)
-{
-    const struct graph *graph = &bench->model.graph;
-    for (size_t i = 0; i < graph->node_count; i++) {
-        const struct node *node = &graph->nodes[i];
-        bool relu = node->activation.type == ACTIVATION_relu;
-        if (node->op != OP_dense || i == PEER_LAYERS_MAX ||
-            (!relu && node->activation.type != ACTIVATION_identity))
-            fail(bench->name, "the peers run dense layers with ReLU only");
-        bench->network.layers[i] =
-            (struct peer_layer){node->k, node->n, unpack(node), node->bias, relu};
-    }
-    bench->network.count = graph->node_count;
-}
-
-/* Reads the rows of the file, in turn, until 64 batches are full. */
-static void read_inputs(struct bench *bench, const char *path)
-{
-    FILE *file = fopen(path, "rb");
-    size_t row = features(bench), count = DIFFERENT_INPUTS * bench->rows;
-    bench->inputs = must_alloc(count * row, sizeof(float));
-    for (size_t r = 0; file && r < count; r++) {
-        if (fread(bench->inputs + r * row, sizeof(float), row, file) == row)
-            continue;
-        if (r < DIFFERENT_INPUTS)
-            fail(path, "expected at least 64 rows");
-        rewind(file);
-        r--;
-    }
-    if (!file)
-        fail(path, "cannot be read");
-    fclose(file);
-}
-
-static void open_contenders(struct bench *bench, const struct kernels *kernels)
-{
-    struct error error;
-    const struct plan *plan = &bench->model.plan;
-    for (size_t i = 0; i < ONEDNN; i++)
-        if (session_open(&bench->sessions[i], plan, kernels, levels[i], bench->rows, &error) !=
-            STATUS_OK)
-            fail(bench->name, error.message);
-    arena_init(&bench->arena, SIZE_MAX);
-    bench->outputs =
-        arena_alloc(&bench->arena, bench->rows, bench->model.outputs[0].features * sizeof(float));
-    if (!bench->outputs)
-        fail(bench->name, "no memory left for the outputs");
-    bench->onednn = onednn_open(&bench->network, bench->rows);
-    bench->openblas = openblas_open(&bench->network, bench->rows);
-}
-
-static void close_contenders(struct bench *bench)
-{
-    for (size_t i = 0; i < ONEDNN; i++)
-        session_close(&bench->sessions[i]);
-    arena_free(&bench->arena);
-    onednn_close(bench->onednn);
-    openblas_close(bench->openblas);
-}
-
-static const float *run_relud(struct bench *bench, size_t who, const float *x, size_t *stride)
-{
-    struct session *session = &bench->sessions[who];
-    session_bind(session, 0, x);
-    session_begin(session, bench->rows);
-    session_advance(session, UINT64_MAX);
-    *stride = bench->model.outputs[0].features;
-    for (size_t row = 0; row < bench->rows; row++)
-        session_output(session, 0, row, bench->outputs + row * *stride);
-    return bench->outputs;
-}
-
-/* One batch; its outputs and their row stride. */
-static const float *run(struct bench *bench, size_t who, size_t input, size_t *stride)
-{
-    const float *x = bench->inputs + input * bench->rows * features(bench);
-    *stride = bench->model.outputs[0].features;
-    switch (who) {
-    case ONEDNN:
-        return onednn_run(bench->onednn, x);
-    case OPENBLAS:
-        return openblas_run(bench->openblas, x);
-    default:
-        return run_relud(bench, who, x, stride);
-    }
-}
-
-/* Whoever computes something else would win easily. */
+/* The reference is relud, too: it counts what is zero. Whoever computes something else would win
+ * easily. */
 static void check_outputs(struct bench *bench)
 {
-    size_t n = bench->model.outputs[0].features, stride, own_stride;
-    for (size_t input = 0; input < DIFFERENT_INPUTS; input++)
-        for (size_t who = 1; who < CONTENDERS; who++) {
-            const float *own = run(bench, 0, input, &own_stride);
-            const float *y = run(bench, who, input, &stride);
-            for (size_t i = 0; i < bench->rows * n; i++) {
-                float expected = own[i / n * own_stride + i % n];
-                float found = y[i / n * stride + i % n];
-                if (!(fabsf(found - expected) <= 1e-3f * (1 + fabsf(expected))))
-                    fail(names[who], "computes something else than relud");
-            }
+    const struct subject *subject = &bench->subject;
+    void *reference = contender_folded.open(subject);
+    const uint64_t begun = cpu_clock_ns();
+    for (size_t input = 0; input < DIFFERENT_INPUTS; input++) {
+        if (input >= CHECKS_MIN && cpu_clock_ns() - begun > check_ns)
+            break;
+        const float *expected = contender_folded.run(reference, input);
+        const size_t count = subject->rows * subject->outputs;
+        float largest = 0;
+        for (size_t i = 0; i < count; i++)
+            largest = fmaxf(largest, fabsf(expected[i]));
+        for (size_t who = 0; who < bench->count; who++) {
+            const struct contender *is = bench->entrants[who].is;
+            const float *found = is->run(bench->entrants[who].self, input);
+            for (size_t i = 0; i < count; i++)
+                if (!(fabsf(found[i] - expected[i]) <=
+                      1e-5f * largest + 1e-3f * fabsf(expected[i])) ||
+                    !(largest > 0 && largest < INFINITY))
+                    fail(is->name, "computes something else than relud");
         }
+    }
+    printf("zeros");
+    for (size_t layer = 0; layer < subject->model.plan.layer_count; layer++)
+        printf(" %.4f", folded_zeros(reference, layer));
+    putchar('\n');
+    contender_folded.close(reference);
 }
 
 static volatile float sink;
 
-/* Nanoseconds for count batches, beginning with one that is not measured: it brings the weights of
- * this contender back into the caches. */
-static double time_pass(struct bench *bench, size_t who, size_t count)
+/* On one thread the processor time of that thread, which other programs disturb less. */
+static double now_ns(const struct bench *bench)
 {
-    size_t stride;
-    sink = *run(bench, who, DIFFERENT_INPUTS - 1, &stride);
-    uint64_t begun = cpu_clock_ns();
-    for (size_t i = 0; i < count; i++)
-        sink = *run(bench, who, i % DIFFERENT_INPUTS, &stride);
-    return (double)(cpu_clock_ns() - begun);
+    struct timespec time;
+    clock_gettime(bench->subject.threads > 1 ? CLOCK_MONOTONIC : CLOCK_THREAD_CPUTIME_ID, &time);
+    return (double)time.tv_sec * 1e9 + (double)time.tv_nsec;
 }
 
-static void measure(struct bench *bench, size_t rounds, double pass_ns)
+/* Nanoseconds for the runs of a slice. When there are several they begin with one that is not
+ * measured: it brings the weights of this contender back into the caches. */
+static double time_slice(struct bench *bench, size_t who, size_t runs)
 {
-    size_t counts[CONTENDERS];
-    for (size_t who = 0; who < CONTENDERS; who++) {
-        double once = time_pass(bench, who, DIFFERENT_INPUTS) / DIFFERENT_INPUTS;
-        counts[who] = (size_t)(pass_ns / once) + 1;
-        if (counts[who] < DIFFERENT_INPUTS)
-            counts[who] = DIFFERENT_INPUTS;
+    void *self = bench->entrants[who].self;
+    size_t next = bench->entrants[who].next;
+    const float *(*run)(void *, size_t) = bench->entrants[who].is->run;
+    if (bench->subject.threads > 1)
+        usleep(PARK_US);
+    if (runs > 1)
+        sink = *run(self, (next + DIFFERENT_INPUTS - 1) % DIFFERENT_INPUTS);
+    const double begun = now_ns(bench);
+    for (size_t i = 0; i < runs; i++, next++)
+        sink = *run(self, next % DIFFERENT_INPUTS);
+    bench->entrants[who].next = next % DIFFERENT_INPUTS;
+    return now_ns(bench) - begun;
+}
+
+static void measure(struct bench *bench)
+{
+    for (size_t who = 0; who < bench->count; who++) {
+        double once = time_slice(bench, who, 1);
+        if (once < bench->slice_ns)
+            once = time_slice(bench, who, DIFFERENT_INPUTS) / DIFFERENT_INPUTS;
+        bench->entrants[who].runs = (size_t)(bench->slice_ns / once) + 1;
     }
-    for (size_t round = 0; round < rounds; round++)
-        for (size_t turn = 0; turn < CONTENDERS; turn++) {
-            size_t who = (turn + round) % CONTENDERS;
-            double rows = (double)(counts[who] * bench->rows);
-            bench->samples[who][round] = time_pass(bench, who, counts[who]) / rows;
+    const uint64_t begun = cpu_clock_ns();
+    for (size_t round = 0; round < bench->rounds; round++, bench->done++) {
+        if (round >= ROUNDS_MIN && (double)(cpu_clock_ns() - begun) > bench->budget_ns)
+            break;
+        for (size_t turn = 0; turn < bench->count; turn++) {
+            const size_t who = (turn + round) % bench->count;
+            const size_t runs = bench->entrants[who].runs;
+            bench->entrants[who].samples[round] =
+                time_slice(bench, who, runs) / (double)(runs * bench->subject.rows);
         }
+    }
 }
 
-static void print_samples(const struct bench *bench, size_t rounds)
+static void print_samples(const struct bench *bench)
 {
-    for (size_t who = 0; who < CONTENDERS; who++) {
-        printf("%s %zu %s", bench->name, bench->rows, names[who]);
-        for (size_t round = 0; round < rounds; round++)
-            printf(" %.2f", bench->samples[who][round]);
+    for (size_t who = 0; who < bench->count; who++) {
+        printf("%s", bench->entrants[who].is->name);
+        for (size_t round = 0; round < bench->done; round++)
+            printf(" %.2f", bench->entrants[who].samples[round]);
         putchar('\n');
     }
-    fflush(stdout);
 }
 
-static void bench_model(char *const case_of[3], const struct kernels *kernels, size_t rounds,
-                        double pass_ns)
+static void run_bench(struct bench *bench)
 {
-    struct bench bench = {.name = case_of[0]};
-    struct model_options options = {.name = case_of[0], .level = STATS_full};
-    struct error error;
-    if (model_open(&bench.model, case_of[1], &options, &error) != STATUS_OK)
-        fail(case_of[1], error.message);
-    describe_network(&bench);
-    for (size_t who = 0; who < CONTENDERS; who++)
-        bench.samples[who] = must_alloc(rounds, sizeof(double));
-    for (size_t i = 0; i < sizeof batches / sizeof batches[0]; i++) {
-        bench.rows = batches[i];
-        read_inputs(&bench, case_of[2]);
-        open_contenders(&bench, kernels);
-        check_outputs(&bench);
-        measure(&bench, rounds, pass_ns);
-        print_samples(&bench, rounds);
-        close_contenders(&bench);
-        free(bench.inputs);
+    subject_open(&bench->subject, bench->inputs);
+    for (size_t who = 0; who < bench->count; who++) {
+        if (bench->entrants[who].is->dense && !bench->subject.layers)
+            fail(bench->entrants[who].is->name, "runs dense layers with ReLU only");
+        bench->entrants[who].self = bench->entrants[who].is->open(&bench->subject);
     }
-    for (size_t who = 0; who < CONTENDERS; who++)
-        free(bench.samples[who]);
-    for (size_t i = 0; i < bench.network.count; i++)
-        free((void *)(size_t)bench.network.layers[i].weights);
-    model_close(&bench.model);
+    check_outputs(bench);
+    measure(bench);
+    print_samples(bench);
+    for (size_t who = 0; who < bench->count; who++)
+        bench->entrants[who].is->close(bench->entrants[who].self);
+    subject_close(&bench->subject);
 }
 
-/* Both libraries read their environment when they are loaded: begins anew with one thread each, and
- * tells an OpenBLAS that does not know this processor, and takes it for one of 2004, what it can
- * do. */
-static void settle_environment(char **arguments)
+static void print_about(const struct subject *subject)
 {
-    const char *threads = getenv("OMP_NUM_THREADS");
-    bool known = strcmp(openblas_core(), "Prescott") != 0 || getenv("OPENBLAS_CORETYPE");
-    if (threads && strcmp(threads, "1") == 0 && (known || !cpu_usable("avx2")))
+    printf("%s, %s, %s", contender_full.about(subject), contender_onednn.about(subject),
+           contender_openblas.about(subject));
+    if (subject->ort_library)
+        printf(", %s", contender_ort.about(subject));
+    putchar('\n');
+}
+
+/* The libraries read their environment when they are loaded: begins anew with as many threads as
+ * asked for, and tells an OpenBLAS that does not know this processor, and takes it for one of 2004,
+ * what it can do. */
+static void settle_environment(size_t threads, char **arguments)
+{
+    char wanted[24];
+    snprintf(wanted, sizeof wanted, "%zu", threads);
+    const char *set = getenv("OMP_NUM_THREADS");
+    const bool known = strcmp(openblas_core(), "Prescott") != 0 || getenv("OPENBLAS_CORETYPE");
+    if (set && strcmp(set, wanted) == 0 && (known || !cpu_usable("avx2")))
         return;
-    setenv("OMP_NUM_THREADS", "1", 1);
+    setenv("OMP_NUM_THREADS", wanted, 1);
+    setenv("OPENBLAS_THREAD_TIMEOUT", "20", 1); /* spin for 2^20 cycles, not the usual 2^26 */
     if (!known)
         setenv("OPENBLAS_CORETYPE", cpu_usable("avx512") ? "SkylakeX" : "Haswell", 1);
     execv("/proc/self/exe", arguments);
     fail("kernels", "does not start again");
 }
 
+static void enter(struct bench *bench, const char *name)
+{
+    for (size_t i = 0; i < CONTENDERS_MAX; i++)
+        if (strcmp(contenders[i]->name, name) == 0 && bench->count < CONTENDERS_MAX) {
+            bench->entrants[bench->count++].is = contenders[i];
+            return;
+        }
+    fail(name, "is no contender, or one too many");
+}
+
+/* The value when argument is NAME=VALUE. */
+static const char *option(const char *argument, const char *name)
+{
+    const size_t length = strlen(name);
+    return strncmp(argument, name, length) == 0 && argument[length] == '=' ? argument + length + 1
+                                                                           : NULL;
+}
+
+static void take_argument(struct bench *bench, const char *argument)
+{
+    const char *value;
+    if ((value = option(argument, "model")))
+        bench->subject.path = value;
+    else if ((value = option(argument, "inputs")))
+        bench->inputs = value;
+    else if ((value = option(argument, "ort")))
+        bench->subject.ort_library = value;
+    else if ((value = option(argument, "rows")))
+        bench->subject.rows = strtoul(value, NULL, 10);
+    else if ((value = option(argument, "threads")))
+        bench->subject.threads = strtoul(value, NULL, 10);
+    else if ((value = option(argument, "rounds")))
+        bench->rounds = strtoul(value, NULL, 10);
+    else if ((value = option(argument, "slice-us")))
+        bench->slice_ns = strtod(value, NULL) * 1e3;
+    else if ((value = option(argument, "budget-ms")))
+        bench->budget_ns = strtod(value, NULL) * 1e6;
+    else
+        enter(bench, argument);
+}
+
 int main(int count, char **arguments)
 {
-    size_t rounds = count > 2 ? strtoul(arguments[1], NULL, 10) : 0;
-    double pass_ns = count > 2 ? strtod(arguments[2], NULL) * 1000 : 0;
-    struct error error;
-    if (count < 6 || count % 3 != 0 || rounds == 0 || rounds > ROUNDS_MAX) {
-        fputs("usage: kernels ROUNDS PASS_US NAME MODEL INPUTS...\n", stderr);
-        return 2;
+    static struct bench bench = {
+        .subject = {.rows = 1, .threads = 1}, .rounds = 24, .slice_ns = 3e6, .budget_ns = 6e9};
+    const bool about = count > 1 && strcmp(arguments[1], "about") == 0;
+    for (int i = about ? 2 : 1; i < count; i++)
+        take_argument(&bench, arguments[i]);
+    settle_environment(bench.subject.threads, arguments);
+    if (about) {
+        print_about(&bench.subject);
+        return 0;
     }
-    settle_environment(arguments);
-    const struct kernels *kernels = kernels_select("auto", &error);
-    if (!kernels)
-        fail("kernels", error.message);
-    printf("machine relud (%s), %s, %s\n", kernels->name, onednn_about(), openblas_about());
-    for (int i = 3; i < count; i += 3)
-        bench_model(arguments + i, kernels, rounds, pass_ns);
+    if (!bench.subject.path || !bench.inputs || bench.count == 0 || bench.subject.rows == 0 ||
+        bench.rounds < 1 || bench.rounds > ROUNDS_MAX)
+        fail("kernels", "expected model=FILE inputs=FILE and contenders; see kernels.c");
+    run_bench(&bench);
     return 0;
 }

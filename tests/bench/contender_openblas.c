@@ -1,40 +1,30 @@
+/* OpenBLAS with sgemm (sgemv for one row) and a loop for bias and ReLU. */
 #include <cblas.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "peers.h"
+#include "contender.h"
 
 struct openblas {
-    const struct peer_network *network; /* borrowed */
-    size_t rows;
-    float *outputs[PEER_LAYERS_MAX]; /* owned: [rows, n] */
+    const struct subject *subject;    /* borrowed */
+    float *outputs[DENSE_LAYERS_MAX]; /* owned: [rows, n] */
 };
 
-struct openblas *openblas_open(const struct peer_network *network, size_t rows)
+static void *open_openblas(const struct subject *subject)
 {
-    struct openblas *peer = calloc(1, sizeof *peer);
-    openblas_set_num_threads(1);
-    for (size_t i = 0; peer && i < network->count; i++) {
-        size_t bytes = (rows * network->layers[i].n * sizeof(float) + 63) / 64 * 64;
-        peer->outputs[i] = aligned_alloc(64, bytes);
-        if (!peer->outputs[i]) {
-            openblas_close(peer);
-            peer = NULL;
-        }
-    }
-    if (!peer) {
-        fputs("bench: OpenBLAS: out of memory\n", stderr);
-        exit(1);
-    }
-    peer->network = network;
-    peer->rows = rows;
+    struct openblas *peer = must_alloc(1, sizeof *peer);
+    *peer = (struct openblas){.subject = subject};
+    openblas_set_num_threads((int)subject->threads);
+    for (size_t i = 0; i < subject->layer_count; i++)
+        peer->outputs[i] = must_alloc(subject->rows * subject->layers[i].n, sizeof(float));
     return peer;
 }
 
-void openblas_close(struct openblas *peer)
+static void close_openblas(void *self)
 {
-    for (size_t i = 0; i < PEER_LAYERS_MAX; i++)
+    struct openblas *peer = self;
+    for (size_t i = 0; i < DENSE_LAYERS_MAX; i++)
         free(peer->outputs[i]);
     free(peer);
 }
@@ -48,7 +38,7 @@ static void finish(float *restrict y, const float *restrict bias, size_t n, bool
     }
 }
 
-static void run_layer(const struct peer_layer *layer, size_t rows, const float *x, float *y)
+static void run_layer(const struct dense_layer *layer, size_t rows, const float *x, float *y)
 {
     const int m = (int)rows, k = (int)layer->k, n = (int)layer->n;
     if (rows == 1)
@@ -60,10 +50,12 @@ static void run_layer(const struct peer_layer *layer, size_t rows, const float *
         finish(y + r * layer->n, layer->bias, layer->n, layer->relu);
 }
 
-const float *openblas_run(struct openblas *peer, const float *x)
+static const float *run(void *self, size_t input)
 {
-    for (size_t i = 0; i < peer->network->count; i++) {
-        run_layer(&peer->network->layers[i], peer->rows, x, peer->outputs[i]);
+    const struct openblas *peer = self;
+    const float *x = peer->subject->inputs[input];
+    for (size_t i = 0; i < peer->subject->layer_count; i++) {
+        run_layer(&peer->subject->layers[i], peer->subject->rows, x, peer->outputs[i]);
         x = peer->outputs[i];
     }
     return x;
@@ -74,8 +66,9 @@ const char *openblas_core(void)
     return openblas_get_corename();
 }
 
-const char *openblas_about(void)
+static const char *about(const struct subject *subject)
 {
+    (void)subject;
     static char about[96];
     char config[64];
     snprintf(config, sizeof config, "%s", openblas_get_config());
@@ -84,3 +77,6 @@ const char *openblas_about(void)
     snprintf(about, sizeof about, "OpenBLAS %s (%s)", version ? version : "", openblas_core());
     return about;
 }
+
+const struct contender contender_openblas = {"openblas",     true, open_openblas,
+                                             close_openblas, run,  about};

@@ -1,8 +1,9 @@
+/* oneDNN with bias and ReLU fused and weights in the layout it prefers. */
 #include <dnnl.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "peers.h"
+#include "contender.h"
 
 struct onednn_layer {
     dnnl_primitive_t primitive;
@@ -10,23 +11,19 @@ struct onednn_layer {
 };
 
 struct onednn {
+    const struct subject *subject; /* borrowed */
     dnnl_engine_t engine;
     dnnl_stream_t stream;
     dnnl_memory_t input;
-    struct onednn_layer layers[PEER_LAYERS_MAX];
-    size_t count;
+    struct onednn_layer layers[DENSE_LAYERS_MAX];
 };
-
-static _Noreturn void fail(dnnl_status_t status, const char *what)
-{
-    fprintf(stderr, "bench: oneDNN: %s: status %d\n", what, (int)status);
-    exit(1);
-}
 
 static void must(dnnl_status_t status, const char *what)
 {
+    char why[64];
+    snprintf(why, sizeof why, "%s: status %d", what, (int)status);
     if (status != dnnl_success)
-        fail(status, what);
+        fail("oneDNN", why);
 }
 
 static dnnl_memory_desc_t matrix(size_t rows, size_t columns, dnnl_format_tag_t tag)
@@ -60,7 +57,7 @@ static dnnl_primitive_attr_t attributes(bool relu)
 }
 
 /* Copies plain [k, n] weights into the layout the primitive asks for. */
-static dnnl_memory_t reorder(const struct onednn *peer, const struct peer_layer *layer,
+static dnnl_memory_t reorder(const struct onednn *peer, const struct dense_layer *layer,
                              const dnnl_memory_desc_t *wanted)
 {
     dnnl_memory_desc_t plain = matrix(layer->k, layer->n, dnnl_ab);
@@ -82,7 +79,7 @@ static dnnl_memory_t reorder(const struct onednn *peer, const struct peer_layer 
 }
 
 static void open_layer(struct onednn *peer, struct onednn_layer *made,
-                       const struct peer_layer *layer, size_t rows)
+                       const struct dense_layer *layer, size_t rows)
 {
     dnnl_memory_desc_t x = matrix(rows, layer->k, dnnl_ab);
     dnnl_memory_desc_t w = matrix(layer->k, layer->n, dnnl_format_tag_any);
@@ -104,22 +101,21 @@ static void open_layer(struct onednn *peer, struct onednn_layer *made,
     dnnl_primitive_attr_destroy(attr);
 }
 
-struct onednn *onednn_open(const struct peer_network *network, size_t rows)
+static void *open_onednn(const struct subject *subject)
 {
-    struct onednn *peer = calloc(1, sizeof *peer);
-    if (!peer)
-        fail(dnnl_out_of_memory, "open");
+    struct onednn *peer = must_alloc(1, sizeof *peer);
+    *peer = (struct onednn){.subject = subject};
     must(dnnl_engine_create(&peer->engine, dnnl_cpu, 0), "engine");
     must(dnnl_stream_create(&peer->stream, peer->engine, dnnl_stream_default_flags), "stream");
-    peer->count = network->count;
-    for (size_t i = 0; i < network->count; i++)
-        open_layer(peer, &peer->layers[i], &network->layers[i], rows);
+    for (size_t i = 0; i < subject->layer_count; i++)
+        open_layer(peer, &peer->layers[i], &subject->layers[i], subject->rows);
     return peer;
 }
 
-void onednn_close(struct onednn *peer)
+static void close_onednn(void *self)
 {
-    for (size_t i = 0; i < peer->count; i++) {
+    struct onednn *peer = self;
+    for (size_t i = 0; i < peer->subject->layer_count; i++) {
         dnnl_primitive_destroy(peer->layers[i].primitive);
         dnnl_memory_destroy(peer->layers[i].weights);
         dnnl_memory_destroy(peer->layers[i].bias);
@@ -131,22 +127,23 @@ void onednn_close(struct onednn *peer)
     free(peer);
 }
 
-const float *onednn_run(struct onednn *peer, const float *x)
+static const float *run(void *self, size_t input)
 {
-    dnnl_memory_t input = peer->input;
-    must(dnnl_memory_set_data_handle(input, (void *)(size_t)x), "input");
-    for (size_t i = 0; i < peer->count; i++) {
+    struct onednn *peer = self;
+    dnnl_memory_t x = peer->input;
+    must(dnnl_memory_set_data_handle(x, (void *)(size_t)peer->subject->inputs[input]), "input");
+    for (size_t i = 0; i < peer->subject->layer_count; i++) {
         const struct onednn_layer *layer = &peer->layers[i];
-        const dnnl_exec_arg_t args[] = {{DNNL_ARG_SRC, input},
+        const dnnl_exec_arg_t args[] = {{DNNL_ARG_SRC, x},
                                         {DNNL_ARG_WEIGHTS, layer->weights},
                                         {DNNL_ARG_BIAS, layer->bias},
                                         {DNNL_ARG_DST, layer->output}};
         must(dnnl_primitive_execute(layer->primitive, peer->stream, 4, args), "run");
-        input = layer->output;
+        x = layer->output;
     }
     must(dnnl_stream_wait(peer->stream), "run");
     void *y;
-    must(dnnl_memory_get_data_handle(input, &y), "output");
+    must(dnnl_memory_get_data_handle(x, &y), "output");
     return y;
 }
 
@@ -159,11 +156,14 @@ static const char *isa_name(dnnl_cpu_isa_t isa)
                                            : "baseline";
 }
 
-const char *onednn_about(void)
+static const char *about(const struct subject *subject)
 {
     static char about[96];
     const dnnl_version_t *version = dnnl_version();
+    (void)subject;
     snprintf(about, sizeof about, "oneDNN %d.%d.%d (%s)", version->major, version->minor,
              version->patch, isa_name(dnnl_get_effective_cpu_isa()));
     return about;
 }
+
+const struct contender contender_onednn = {"onednn", true, open_onednn, close_onednn, run, about};
