@@ -20,6 +20,8 @@ complain "only server/http.c uses microhttpd.h" \
     "$(git grep -l 'include <microhttpd.h>' -- core server | grep -v '^server/http.c$')"
 complain "core depends on nothing in server, and neither prints nor exits" \
     "$(git grep -nE '\b(f?printf|puts|exit|abort)\(' -- 'core/*.c' 'core/*.h' | grep -vE 'snprintf|vsnprintf|sprintf')"
+complain "the server opens no connection; the health check does" \
+    "$(git grep -nE '\bconnect\(' -- core server | grep -v '^server/healthcheck.c:')"
 complain "an instruction set is asked for in vec.h only" \
     "$(git grep -nE '__AVX|__SSE|__ARM' -- core server | grep -v '^core/kernels/vec.h')"
 complain "at most 500 lines in a file" \

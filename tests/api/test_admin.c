@@ -101,6 +101,43 @@ Test(admin, refuses_pages_of_other_origins)
     daemon_stop(&daemon);
 }
 
+/* A name in a request is looked up among the models found; it never becomes part of a path. */
+Test(admin, names_do_not_lead_out_of_the_directory)
+{
+    static const char *const names[] = {"..",
+                                        ".",
+                                        "%2e%2e",
+                                        "..%2foutside",
+                                        "%2e%2e%2foutside",
+                                        "net%2f..%2f..%2foutside",
+                                        "%2ftmp",
+                                        "outside",
+                                        "..%5coutside",
+                                        "net%00"};
+    static const char *const forms[] = {"/v2/repository/models/%s/load", "/infer?model=%s",
+                                        "/v2/models/%s/infer"};
+    struct tree tree;
+    struct daemon daemon;
+    char inside[96];
+    tree_open(&tree);
+    tree_copy(&tree, "inside/net/model.onnx", NETWORK_A);
+    tree_copy(&tree, "outside/model.onnx", NETWORK_B);
+    snprintf(inside, sizeof inside, "%s/inside", tree.path);
+    DAEMON_START(&daemon, "--admin", "--model-dir", inside);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        for (size_t f = 0; f < sizeof forms / sizeof forms[0]; f++) {
+            char path[128];
+            struct reply reply;
+            snprintf(path, sizeof path, forms[f], names[i]);
+            post(&daemon, path, f == 0 ? "" : good_body(), &reply);
+            expect_json(&reply, 404, path);
+            reply_free(&reply);
+        }
+    expect_alive(&daemon, "after names that lead out");
+    daemon_stop(&daemon);
+    tree_close(&tree);
+}
+
 Test(admin, load_and_unload)
 {
     struct answers answers;

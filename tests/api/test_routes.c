@@ -295,3 +295,32 @@ Test(routes, stats_refuses_bad_values)
     }
     daemon_stop(&daemon);
 }
+
+/* What a browser gets: nothing is guessed at, framed, kept or shared with other origins. */
+Test(routes, browsers_are_told_to_keep_to_themselves)
+{
+    static const char *const requests[][2] = {
+        {"GET", "/healthz"}, {"GET", "/models"},    {"HEAD", "/stats"},    {"GET", "/nowhere"},
+        {"GET", "/infer"},   {"OPTIONS", "/infer"}, {"OPTIONS", "/stats"}, {"POST", "/infer"}};
+    struct daemon daemon;
+    DAEMON_START(&daemon, DIGITS);
+    for (size_t i = 0; i < sizeof requests / sizeof requests[0]; i++) {
+        char value[HEADER_BYTES];
+        struct reply reply;
+        struct request request = {
+            .method = requests[i][0],
+            .path = requests[i][1],
+            .headers = {"Origin: http://example.com", "Access-Control-Request-Method: POST"}};
+        client_once(daemon.port, &request, &reply);
+        cr_assert_gt(reply.status, 0);
+        cr_assert_not(strcasestr(reply.head, "Access-Control-"), "%s", reply.head);
+        if (i < 5) {
+            cr_assert_str_eq(reply_header(&reply, "X-Content-Type-Options", value), "nosniff");
+            cr_assert_str_eq(reply_header(&reply, "Cache-Control", value), "no-store");
+            cr_assert_str_eq(reply_header(&reply, "Content-Security-Policy", value),
+                             "default-src 'none'; frame-ancestors 'none'");
+        }
+        reply_free(&reply);
+    }
+    daemon_stop(&daemon);
+}
