@@ -17,6 +17,8 @@ static int help(void)
          "  relud profile PATH --data F.npy|F.csv|- [--out SNAPSHOT.json]\n"
          "                                           run a data set through a model, offline; its "
          "statistics\n"
+         "  relud stats merge A.json B.json...       the snapshot of all, to standard output\n"
+         "  relud stats diff BASELINE.json NOW.json  exit 1 when firing rates have shifted\n"
          "  relud healthcheck [URL]                  exit 0 when the server there is ready\n"
          "  relud --version | --help\n"
          "\n"
@@ -43,6 +45,8 @@ int main(int argc, char **argv)
         return inspect(argc - 2, argv + 2);
     if (strcmp(command, "profile") == 0)
         return profile(argc - 2, argv + 2);
+    if (strcmp(command, "stats") == 0)
+        return stats(argc - 2, argv + 2);
     if (strcmp(command, "healthcheck") == 0)
         return healthcheck(argc - 2, argv + 2);
     int skip = strcmp(command, "serve") == 0 ? 2 : 1;

@@ -5,6 +5,9 @@
 #include "model/model.h"
 #include "text.h"
 
+/* Rows below which a layer is undecided, where nobody says otherwise. */
+enum { REPORT_MIN_SAMPLES = 1000 };
+
 struct report_options {
     double tau;           /* for dormant */
     uint64_t min_samples; /* rows below which a layer is undecided */

@@ -357,17 +357,14 @@ static enum status check_layer(const struct layer *a, const struct layer *b, str
                      a->name, a->units);
 }
 
-enum status snapshot_fits(const struct snapshot *snapshot, const struct model *model,
-                          struct error *error)
+enum status snapshot_is_of(const struct snapshot *snapshot, const struct model *model,
+                           struct error *error)
 {
     const struct plan *a = &snapshot->model.plan, *b = &model->plan;
     if (strcmp(snapshot->model.digest, model->digest) != 0)
         return error_set(error, STATUS_INVALID,
                          "expected statistics of the model with digest %s, found those of %s",
                          model->digest, snapshot->model.digest);
-    if (snapshot->model.level != model->level)
-        return error_set(error, STATUS_INVALID, "expected level %s, found %s",
-                         stats_level_name(model->level), stats_level_name(snapshot->model.level));
     if (a->layer_count != b->layer_count)
         return error_set(error, STATUS_INVALID, "expected %zu layers, found %zu", b->layer_count,
                          a->layer_count);
@@ -375,6 +372,17 @@ enum status snapshot_fits(const struct snapshot *snapshot, const struct model *m
         if (check_layer(&a->layers[i], &b->layers[i], error) != STATUS_OK)
             return error->status;
     return STATUS_OK;
+}
+
+enum status snapshot_fits(const struct snapshot *snapshot, const struct model *model,
+                          struct error *error)
+{
+    if (snapshot_is_of(snapshot, model, error) != STATUS_OK)
+        return error->status;
+    if (snapshot->model.level == model->level)
+        return STATUS_OK;
+    return error_set(error, STATUS_INVALID, "expected level %s, found %s",
+                     stats_level_name(model->level), stats_level_name(snapshot->model.level));
 }
 
 void snapshot_merge(struct snapshot *snapshot, const struct snapshot *other)

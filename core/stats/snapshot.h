@@ -32,8 +32,12 @@ enum status snapshot_read(struct snapshot *snapshot, const char *text, size_t le
 enum status snapshot_load(struct snapshot *snapshot, const char *path, struct error *error);
 void snapshot_free(struct snapshot *snapshot);
 
-/* INVALID, with a sentence, unless snapshot was counted of the same model (digest), at the same
- * level, in the same layers: only then its counters may be merged with those of model. */
+/* INVALID, with a sentence, unless snapshot was counted of the same model (digest) in the same
+ * layers: only then a unit of one is that of the other. */
+enum status snapshot_is_of(const struct snapshot *snapshot, const struct model *model,
+                           struct error *error);
+
+/* The same unless it was at the same level, too: only then its counters may be merged. */
 enum status snapshot_fits(const struct snapshot *snapshot, const struct model *model,
                           struct error *error);
 

@@ -18,7 +18,7 @@
 #include "stats/verdict.h"
 #include "table.h"
 
-enum { BATCH_MAX = 1 << 16, MIN_SAMPLES = 1000 };
+enum { BATCH_MAX = 1 << 16 };
 
 static const char usage[] =
     "usage: relud profile PATH --data [INPUT=]F.npy|F.csv|- [--out SNAPSHOT.json] [--json] "
@@ -196,15 +196,15 @@ static void print_layers(const struct counters *counters)
     }
     table_print(&table, stdout);
     table_free(&table);
-    if (counters->samples < MIN_SAMPLES)
-        printf("\nFewer than %d rows: too few to decide.\n", MIN_SAMPLES);
+    if (counters->samples < REPORT_MIN_SAMPLES)
+        printf("\nFewer than %d rows: too few to decide.\n", REPORT_MIN_SAMPLES);
 }
 
 static enum status write_results(const struct profile *profile, struct error *error)
 {
     struct text text = {.bytes = NULL};
     enum status status = STATUS_OK;
-    snapshot_write(&text, &profile->model, &profile->counters, profile->since, MIN_SAMPLES);
+    snapshot_write(&text, &profile->model, &profile->counters, profile->since, REPORT_MIN_SAMPLES);
     if (text.failed)
         status = error_set(error, STATUS_OUT_OF_MEMORY, "no memory left for the snapshot");
     else if (profile->out)
