@@ -177,10 +177,9 @@ format: deps-lint ## let clang-format decide
 ## Benchmarks
 
 $(BUILD)/tests/bench/%.o: ALL_CFLAGS += -O3 -march=native
-$(BUILD)/tests/bench/load: $(call objects,tests/bench/load.c) $(BUILD)/libcore.a
-	$(Q) $(CC) $(LDFLAGS) $^ $(LDLIBS) -o $@
-
-$(BUILD)/tests/bench/kernels: $(call objects,$(filter-out tests/bench/load.c,$(wildcard tests/bench/*.c))) $(BUILD)/libcore.a
+BENCH    = $(wildcard tests/bench/*.c)
+$(BUILD)/tests/bench/kernels $(BUILD)/tests/bench/load: $(BUILD)/tests/bench/%: \
+    $(call objects,tests/bench/%.c $(filter-out tests/bench/kernels.c tests/bench/load.c,$(BENCH))) $(BUILD)/libcore.a
 	$(Q) $(CC) $(LDFLAGS) $^ $(LDLIBS) -ldnnl -lopenblas -o $@
 
 deps-bench:

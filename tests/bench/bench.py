@@ -14,6 +14,7 @@ from pathlib import Path
 
 import cases
 import kernels
+import loading
 import models
 import serve
 
@@ -117,24 +118,6 @@ def print_daemon(results, memory):
               f"(peak {of['node']['peak_mib']:.0f}); {of['node']['rss_mib'] / of['relud']['rss_mib']:.1f}x")
 
 
-# Load
-
-
-def run_load(program, model):
-    result = subprocess.run([program, model], check=True, capture_output=True, text=True)
-    lines = {name: [float(n) for n in numbers]
-             for name, *numbers in map(str.split, result.stdout.splitlines())}
-    (opened, copied, time), (peak, needed) = lines["time"], lines["memory"]
-    return {"opened_ms": opened, "copied_ms": copied, "time_ratio": time,
-            "peak_bytes": peak, "needed_bytes": needed, "memory_ratio": peak / needed}
-
-
-def print_load(r):
-    print(f"Opening ResNet-50: {r['opened_ms']:.0f} ms, {r['time_ratio']:.2f}x reading and copying its file "
-          f"({r['copied_ms']:.0f} ms); {r['peak_bytes'] / 1e6:.0f} MB resident at most, "
-          f"{r['memory_ratio']:.2f}x its weights and plan.\n")
-
-
 def parse():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--build", type=Path, required=True, help="where relud was built")
@@ -171,8 +154,10 @@ def main():
         kernels.print_targets(report["kernels"], options.markdown)
         sys.stdout.flush()
     if "load" in wanted:
-        report["load"] = run_load(tests / "load", models.model_file(options.dir, "resnet50"))
-        print_load(report["load"])
+        report["calls"] = loading.calls(program, node_modules)
+        loading.print_calls(report["calls"])
+        report["load"] = loading.loads(program, tests / "load", options.quick)
+        loading.print_loads(report["load"], options.markdown)
         sys.stdout.flush()
     if "daemon" in wanted:
         report["daemon"], report["memory"] = run_daemon(options, node_modules)

@@ -1,64 +1,80 @@
-/* load FILE.onnx: how long opening a model takes beside reading and copying its file, and how much
- * memory it needs at most beside its weights and its plan. One line of each:
+/* load FILE.onnx FEATURES OUTPUTS LIBONNXRUNTIME: what it takes until a model is ready to run one
+ * row, whose numbers of inputs and outputs are FEATURES and OUTPUTS, and to run it.
  *
- *     time OPENED_MS COPIED_MS RATIO       medians of alternating runs, the file in the page cache
- *     memory PEAK_BYTES NEEDED_BYTES       of a process that opens it and does nothing else */
-#include <fcntl.h>
+ *     peak WHO BYTES        resident at most, of a process that does nothing else
+ *     needed BYTES          relud's weights and plan
+ *     time WHO MS...        alternating, the file in the page cache
+ *
+ * WHO is relud, which hashes the file as well, ort, and for the time copy: the file read and copied
+ * once in memory. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "contender.h"
+#include "cpu.h"
 #include "model/describe.h"
 #include "model/file.h"
-#include "model/model.h"
 
-enum { RUNS = 21 };
+enum { RUNS = 11, WAYS = 3 };
 
-static double now_ms(void)
+struct load {
+    struct subject subject; /* one row of zeros, the model not open */
+    struct costs costs;
+};
+
+static void must(enum status status, const struct error *error)
 {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec * 1e3 + (double)time.tv_nsec * 1e-6;
+    if (status != STATUS_OK)
+        fail("load", error->message);
 }
 
-static void fail(const char *message)
-{
-    fprintf(stderr, "load: %s\n", message);
-    exit(1);
-}
-
-static void read_and_copy(const char *path)
+static void copy(struct load *load)
 {
     struct file file;
     struct error error;
-    if (file_open(&file, path, SIZE_MAX, &error) != STATUS_OK)
-        fail(error.message);
-    char *bytes = malloc(file.count), *copy = malloc(file.count);
-    if (!bytes || !copy || file_read(&file, 0, file.count, bytes, &error) != STATUS_OK)
-        fail("cannot read the file");
-    memcpy(copy, bytes, file.count);
-    __asm__ volatile("" ::"r"(copy) : "memory"); /* somebody may look at the copy */
+    must(file_open(&file, load->subject.path, SIZE_MAX, &error), &error);
+    char *bytes = must_alloc(file.count, 1), *second = must_alloc(file.count, 1);
+    must(file_read(&file, 0, file.count, bytes, &error), &error);
+    memcpy(second, bytes, file.count);
+    __asm__ volatile("" ::"r"(second) : "memory"); /* somebody may look at the copy */
     free(bytes);
-    free(copy);
+    free(second);
     file_close(&file);
 }
 
-/* Returns the bytes of weights and of a row's plan. */
-static size_t open_and_close(const char *path)
+static void open_and_run(const struct contender *contender, const struct subject *subject)
+{
+    void *self = contender->open(subject);
+    contender->run(self, 0);
+    contender->close(self);
+}
+
+static void relud(struct load *load)
 {
     const struct model_options options = {.level = STATS_full};
-    struct model model;
+    struct subject *subject = &load->subject;
     struct error error;
-    if (model_open(&model, path, &options, &error) != STATUS_OK)
-        fail(error.message);
-    const struct costs costs = describe_costs(&model);
-    const size_t bytes = costs.weight_bytes + costs.row_bytes + costs.bitmap_row_bytes;
-    model_close(&model);
-    return bytes;
+    must(model_open(&subject->model, subject->path, &options, &error), &error);
+    if (subject->model.inputs[0].features != subject->features ||
+        subject->model.outputs[0].features != subject->outputs)
+        fail("load", "the model has other inputs or outputs");
+    load->costs = describe_costs(&subject->model);
+    open_and_run(&contender_full, subject);
+    model_close(&subject->model);
 }
+
+static void ort(struct load *load)
+{
+    open_and_run(&contender_ort, &load->subject);
+}
+
+static const struct {
+    const char *name;
+    void (*load)(struct load *load);
+} ways[WAYS] = {{"relud", relud}, {"ort", ort}, {"copy", copy}};
 
 /* The most memory this process has had resident. */
 static size_t peak_bytes(void)
@@ -74,50 +90,54 @@ static size_t peak_bytes(void)
     return kib * 1024;
 }
 
-static void print_memory(const char *path)
+static void print_peak(struct load *load, size_t way)
 {
     fflush(stdout);
     const pid_t child = fork();
     if (child == 0) {
-        const size_t needed = open_and_close(path);
-        printf("memory %zu %zu\n", peak_bytes(), needed);
+        ways[way].load(load);
+        printf("peak %s %zu\n", ways[way].name, peak_bytes());
+        if (ways[way].load == relud)
+            printf("needed %zu\n",
+                   load->costs.weight_bytes + load->costs.row_bytes + load->costs.bitmap_row_bytes);
         exit(0);
     }
-    waitpid(child, NULL, 0);
+    int status;
+    if (waitpid(child, &status, 0) != child || status != 0)
+        fail(ways[way].name, "did not load the model");
 }
 
-static int compare(const void *a, const void *b)
+static void print_times(struct load *load)
 {
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(double *of)
-{
-    qsort(of, RUNS, sizeof *of, compare);
-    return of[RUNS / 2];
-}
-
-static void print_time(const char *path)
-{
-    double copied[RUNS], opened[RUNS], ratio[RUNS];
-    for (size_t i = 0; i < RUNS; i++) {
-        const double begin = now_ms();
-        read_and_copy(path);
-        const double between = now_ms();
-        open_and_close(path);
-        copied[i] = between - begin;
-        opened[i] = now_ms() - between;
-        ratio[i] = opened[i] / copied[i];
+    double ms[WAYS][RUNS];
+    for (size_t i = 0; i < RUNS; i++)
+        for (size_t way = 0; way < WAYS; way++) {
+            const uint64_t begun = cpu_clock_ns();
+            ways[way].load(load);
+            ms[way][i] = (double)(cpu_clock_ns() - begun) * 1e-6;
+        }
+    for (size_t way = 0; way < WAYS; way++) {
+        printf("time %s", ways[way].name);
+        for (size_t i = 0; i < RUNS; i++)
+            printf(" %.3f", ms[way][i]);
+        putchar('\n');
     }
-    printf("time %.2f %.2f %.3f\n", median(opened), median(copied), median(ratio));
 }
 
-int main(int count, char **argv)
+int main(int count, char **arguments)
 {
-    if (count != 2)
-        fail("usage: load FILE.onnx");
-    print_memory(argv[1]);
-    print_time(argv[1]);
+    if (count != 5)
+        fail("usage", "load FILE.onnx FEATURES OUTPUTS LIBONNXRUNTIME");
+    struct load load = {.subject = {.path = arguments[1], .rows = 1, .threads = 1}};
+    load.subject.features = strtoul(arguments[2], NULL, 10);
+    load.subject.outputs = strtoul(arguments[3], NULL, 10);
+    load.subject.ort_library = arguments[4];
+    float *zeros = calloc(load.subject.features, sizeof *zeros);
+    for (size_t i = 0; i < DIFFERENT_INPUTS; i++)
+        load.subject.inputs[i] = zeros;
+    print_peak(&load, 0);
+    print_peak(&load, 1);
+    print_times(&load);
+    free(zeros);
     return 0;
 }

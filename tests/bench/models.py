@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 DIGITS = ROOT / "models" / "digits"
 MLPS = {"mlp784": (784, 512, 512, 10), "mlp4096": (1024, 4096, 4096, 1024), "dense512": (512, 512),
         "dense4096": (4096, 4096)}
+OTHERS = {"digits": (64, 10), "identity": (1, 1)}
 ROWS = 448  # the largest batch, 256, and 64 places to begin it at, 3 apart
 IMAGES = 72  # the same for a batch of 8
 
@@ -43,20 +44,25 @@ def digits_rows():
     return np.loadtxt(DIGITS / "digits.csv", delimiter=",", dtype=np.float32)
 
 
-def features_of(net):
-    return MLPS[net][0] if net in MLPS else int(np.prod(nets.NETS[net][1])) if net in nets.NETS else 1
+def ends_of(net):
+    """The numbers of a row of its input and of its output."""
+    if net in nets.NETS:
+        _, image, outputs = nets.NETS[net]
+        return int(np.prod(image)), outputs
+    sizes = MLPS.get(net) or OTHERS[net]
+    return sizes[0], sizes[-1]
 
 
 def rows_of(net, zeros):
     if net == "digits":
         return digits_rows()
-    features = features_of(net)
+    features = ends_of(net)[0]
     return random_rows(features, zeros, IMAGES if features > 10000 else ROWS)
 
 
 def rows_file(directory, net, zeros):
     """The file of a network's inputs, of which zeros percent are zero."""
-    name = "digits" if net == "digits" else f"rows-{features_of(net)}-{zeros}"
+    name = "digits" if net == "digits" else f"rows-{ends_of(net)[0]}-{zeros}"
     path = directory / f"{name}.f32"
     if not current(path):
         rows_of(net, zeros).astype("<f4").tofile(path)
