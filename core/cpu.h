@@ -9,6 +9,16 @@
  * for (see kernels/isa.def). */
 bool cpu_usable(const char *isa);
 
+/* Tells the processor that this thread does nothing but look whether something has changed. */
+static inline void cpu_pause(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
 /* The monotonic clock, in nanoseconds. */
 uint64_t cpu_clock_ns(void);
 
