@@ -182,6 +182,15 @@ static bool dense_skips(const struct op_run *run, size_t rows)
     return run->skip == SKIP_AUTO ? rows == 1 : run->skip == SKIP_ALWAYS;
 }
 
+/* Lists the inputs of position p that are not zero. */
+static void hold_position(struct op_run *run, size_t p)
+{
+    if (run->held != p)
+        run->listed = run->kernels->nonzero(run->node->k, input_position(&run->inputs[0], p),
+                                            run->index, run->scratch);
+    run->held = p;
+}
+
 /* Row by row: only the weights of non-zero inputs are read. The list of a row that is alone lasts
  * for all its panels. */
 static void dense_rows_skipping(struct op_run *run, struct op_span span, size_t panel)
@@ -190,10 +199,7 @@ static void dense_rows_skipping(struct op_run *run, struct op_span span, size_t 
     const size_t width = panel_width(node->n, panel);
     float *y = run->y + panel * PANEL_COLUMNS;
     for (size_t p = span.first; p < span.first + span.count; p++) {
-        if (run->held != p)
-            run->listed = run->kernels->nonzero(node->k, input_position(&run->inputs[0], p),
-                                                run->index, run->scratch);
-        run->held = p;
+        hold_position(run, p);
         run->kernels->gemv(run->listed, width, run->index, run->scratch,
                            node->panels + panel_offset(node->k, panel),
                            node->bias + panel * PANEL_COLUMNS, y + p * run->output->stride);
@@ -211,6 +217,14 @@ static void dense_span(const struct op_run *run, struct op_span span, size_t pan
     op_gemm(run, panel, span,
             &(struct view){
                 .rows = span.count, .taps = 1, .length = run->node->k, .x = x, .at = &start});
+}
+
+size_t op_work(struct op_run *run)
+{
+    if (run->node->op != OP_dense || run->rows > 1 || !dense_skips(run, dense_rows(run->output, 1)))
+        return run->macs * run->rows;
+    hold_position(run, 0);
+    return run->listed * run->node->n;
 }
 
 void op_run_dense(struct op_run *run, size_t tile)

@@ -39,6 +39,7 @@ enum skip { SKIP_AUTO /* where that is faster */, SKIP_ALWAYS, SKIP_NEVER };
 struct op_run {
     const struct kernels *kernels;
     const struct node *node;
+    size_t macs; /* multiply-adds of a row */
     enum skip skip;
     size_t rows;
     struct op_input *inputs; /* node->input_count */
@@ -59,6 +60,10 @@ struct op_info {
 };
 
 const struct op_info *op_info(enum op op);
+
+/* Multiply-adds that the node's rows take: of a row that will be taken input by input, only those
+ * of inputs that are not zero, which are listed for its tiles to come. */
+size_t op_work(struct op_run *run);
 
 /* Floats of scratch a node needs. */
 size_t op_scratch(const struct graph *graph, const struct node *node);

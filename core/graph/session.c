@@ -75,6 +75,7 @@ static bool open_run(struct session *session, size_t index, float *scratch, uint
     struct op_run *run = &session->runs[index];
     *run = (struct op_run){.kernels = session->kernels,
                            .node = node,
+                           .macs = node_macs(graph, node),
                            .inputs =
                                arena_alloc(&session->arena, node->input_count, sizeof *run->inputs),
                            .output = &graph->values[node->output],
@@ -94,7 +95,8 @@ static bool open_runs(struct session *session)
     const struct plan *plan = session->plan;
     float *scratch = arena_alloc(&session->arena, plan->scratch, sizeof *scratch);
     uint32_t *list = arena_alloc(&session->arena, plan->scratch, sizeof *list);
-    bool opened = scratch && list;
+    session->help.shares.list = arena_alloc(&session->arena, 1, sizeof(struct share));
+    bool opened = scratch && list && session->help.shares.list;
     for (size_t i = 0; opened && i < plan->graph->node_count; i++)
         opened = open_run(session, i, scratch, list);
     return opened;
@@ -128,6 +130,20 @@ void session_close(struct session *session)
     arena_free(&session->arena);
 }
 
+enum status session_crew(struct session *session, struct crew *crew, struct error *error)
+{
+    struct help *help = &session->help;
+    struct share *shares =
+        arena_alloc(&session->arena, crew_helpers(crew) + 1, sizeof(struct share));
+    if (!shares)
+        return error_set(error, STATUS_OUT_OF_MEMORY, "no memory left to share out work");
+    help->crew = crew;
+    help->shares.list = shares;
+    help->worth = HELP_MACS;
+    help->scratch = session->plan->scratch;
+    return crew_reserve(crew, help_bytes(session->plan), error);
+}
+
 void session_bind(struct session *session, size_t i, const float *x)
 {
     assert(i < session->plan->graph->input_count);
@@ -138,7 +154,6 @@ void session_bind(struct session *session, size_t i, const float *x)
 static void enter_node(struct session *session)
 {
     const struct graph *graph = session->plan->graph;
-    session->tile = 0;
     if (session->node == graph->node_count)
         return;
     struct op_run *run = &session->runs[session->node];
@@ -153,6 +168,10 @@ static void enter_node(struct session *session)
         memset(activity->fired, 0, session->rows * sizeof *activity->fired);
     }
     session->tiles = op_info(run->node->op)->tiles(graph, run->node, session->rows);
+    if (session->help.pays)
+        help_cut(&session->help, run, session->tiles);
+    else
+        shares_keep(&session->help.shares, session->tiles);
 }
 
 void session_begin(struct session *session, size_t rows)
@@ -160,6 +179,7 @@ void session_begin(struct session *session, size_t rows)
     assert(rows >= 1 && rows <= session->capacity);
     session->rows = rows;
     session->node = 0;
+    help_prepare(&session->help, session->plan->macs_per_row * rows);
     enter_node(session);
 }
 
@@ -168,31 +188,42 @@ static bool finished(const struct session *session)
     return session->node == session->plan->graph->node_count;
 }
 
-/* Runs one tile; returns the multiply-adds it took. */
-static size_t run_tile(struct session *session)
+/* Runs tiles of the node whose turn it is, until none is left (true) or the deadline has passed.
+ * macs: since the last look at the clock. */
+static bool run_tiles(struct session *session, uint64_t deadline_ns, size_t *macs)
 {
     struct op_run *run = &session->runs[session->node];
-    const struct node *node = run->node;
-    size_t macs = node_macs(session->plan->graph, node) * session->rows / session->tiles;
-    op_info(node->op)->run(run, session->tile);
-    if (++session->tile == session->tiles) {
-        session->node++;
-        enter_node(session);
+    const struct op_info *info = op_info(run->node->op);
+    const size_t of_tile = run->macs * run->rows / session->tiles;
+    for (size_t tile; shares_take(&session->help.shares, 0, &tile);) {
+        info->run(run, tile);
+        *macs += of_tile;
+        if (*macs < CLOCK_INTERVAL_MACS)
+            continue;
+        *macs = 0;
+        if (deadline_ns != UINT64_MAX && cpu_clock_ns() >= deadline_ns)
+            return false;
     }
-    return macs;
+    return true;
 }
 
 bool session_advance(struct session *session, uint64_t deadline_ns)
 {
-    size_t macs = 0;
-    while (!finished(session)) {
-        macs += run_tile(session);
-        if (macs < CLOCK_INTERVAL_MACS)
+    struct help *help = &session->help;
+    bool timely = true;
+    for (size_t macs = 0; timely && !finished(session);) {
+        const bool helped = help_wanted(help);
+        if (helped)
+            help_begin(help);
+        timely = run_tiles(session, deadline_ns, &macs);
+        if (helped)
+            help_end(help);
+        if (!timely && shares_left(&help->shares))
             continue;
-        macs = 0;
-        if (deadline_ns != UINT64_MAX && cpu_clock_ns() >= deadline_ns)
-            break;
+        session->node++;
+        enter_node(session);
     }
+    crew_return(&help->call);
     return finished(session);
 }
 

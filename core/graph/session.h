@@ -1,4 +1,4 @@
-/* session: one place where a plan is run, by one thread at a time.
+/* session: one place where a plan is run, by one thread at a time, and by helpers it may borrow.
  *
  * It owns the memory of a run of up to capacity rows, the bitmaps of the last run and the tallies
  * since the last fold. A run allocates nothing. It goes tile by tile and can stop between two of
@@ -12,8 +12,7 @@
 #ifndef RELUD_SESSION_H
 #define RELUD_SESSION_H
 
-#include "ops.h"
-#include "plan.h"
+#include "help.h"
 #include "stats/counters.h"
 
 struct session {
@@ -28,7 +27,8 @@ struct session {
     const float *inputs[GRAPH_IO_MAX]; /* borrowed */
     enum skip skip;                    /* SKIP_AUTO until the owner sets it between runs */
     struct op_run *runs;               /* by node */
-    size_t rows, node, tile, tiles;
+    struct help help;
+    size_t rows, node, tiles;
 };
 
 /* Opens a session for plan with room for capacity rows; OUT_OF_MEMORY otherwise. */
@@ -37,6 +37,10 @@ enum status session_open(struct session *session, const struct plan *plan,
                          struct error *error);
 void session_close(struct session *session);
 
+/* Lets the runs of an open session borrow helpers of crew, once, before the first. Nodes that are
+ * too small run without; answers and counts are the same, sums of outputs within their rounding. */
+enum status session_crew(struct session *session, struct crew *crew, struct error *error);
+
 /* Input i of the next run: x[rows, features] without padding, read until the run is finished. */
 void session_bind(struct session *session, size_t i, const float *x);
 
@@ -44,7 +48,7 @@ void session_bind(struct session *session, size_t i, const float *x);
 void session_begin(struct session *session, size_t rows);
 
 /* Runs on until the run is finished (true) or deadline_ns (cpu_clock_ns) has passed (false); at
- * least one tile either way. UINT64_MAX: no deadline. */
+ * least one tile either way. UINT64_MAX: no deadline. Helpers are returned before it returns. */
 bool session_advance(struct session *session, uint64_t deadline_ns);
 
 /* Copies row of output i of the finished run, without padding: to holds its features. The output

@@ -166,6 +166,56 @@ static bool tally_init(struct tally *tally, struct arena *arena, const struct la
     return complete;
 }
 
+size_t tally_bytes(size_t units)
+{
+    const struct tally *tally = NULL;
+    const size_t of_unit = sizeof *tally->active + sizeof *tally->low + sizeof *tally->high +
+                           sizeof *tally->sum + sizeof *tally->magnitude + sizeof *tally->max;
+    return sizeof *tally->nonfinite + panel_padded(units) * of_unit;
+}
+
+/* Takes bytes of memory for an array, if there is to be one like it. */
+static void *lay(char **memory, const void *like, size_t bytes)
+{
+    void *array = *memory;
+    *memory += like ? bytes : 0;
+    return like ? array : NULL;
+}
+
+struct tally tally_like(const struct tally *like, void *memory)
+{
+    const size_t units = panel_padded(like->units);
+    char *rest = memory;
+    struct tally tally = {.units = like->units};
+    tally.nonfinite = lay(&rest, like->nonfinite, sizeof *tally.nonfinite);
+    tally.sum = lay(&rest, like->sum, units * sizeof *tally.sum);
+    tally.magnitude = lay(&rest, like->magnitude, units * sizeof *tally.magnitude);
+    tally.active = lay(&rest, like->active, units * sizeof *tally.active);
+    tally.low = lay(&rest, like->low, units * sizeof *tally.low);
+    tally.high = lay(&rest, like->high, units * sizeof *tally.high);
+    tally.max = lay(&rest, like->max, units * sizeof *tally.max);
+    tally_reset(&tally, units);
+    return tally;
+}
+
+void tally_merge(const struct tally *into, const struct tally *from)
+{
+    const size_t units = into->units;
+    *into->nonfinite += *from->nonfinite;
+    for (size_t i = 0; i < units; i++)
+        into->active[i] += from->active[i];
+    for (size_t i = 0; into->low && i < units; i++) {
+        into->low[i] += from->low[i];
+        into->high[i] += from->high[i];
+    }
+    for (size_t i = 0; into->sum && i < units; i++)
+        into->sum[i] += from->sum[i];
+    for (size_t i = 0; into->magnitude && i < units; i++)
+        into->magnitude[i] += from->magnitude[i];
+    for (size_t i = 0; into->max && i < units; i++)
+        into->max[i] = from->max[i] > into->max[i] ? from->max[i] : into->max[i];
+}
+
 enum status tallies_init(struct tally **tallies, struct arena *arena, const struct plan *plan,
                          enum stats_level level, struct error *error)
 {

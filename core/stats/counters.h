@@ -46,6 +46,12 @@ void counters_reset(struct counters *counters);
 /* Adds from's counts to into; both of the same plan and level. */
 void counters_merge(struct counters *into, const struct counters *from);
 
+/* An empty tally that counts what like counts, in memory (8-byte aligned) of tally_bytes() of its
+ * units; and adding one such to the other. */
+size_t tally_bytes(size_t units);
+struct tally tally_like(const struct tally *like, void *memory);
+void tally_merge(const struct tally *into, const struct tally *from);
+
 /* Tallies for one session, NULL at level off. */
 enum status tallies_init(struct tally **tallies, struct arena *arena, const struct plan *plan,
                          enum stats_level level, struct error *error);

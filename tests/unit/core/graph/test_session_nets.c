@@ -7,127 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "graph/session.h"
 #include "isas.h"
-#include "random_net.h"
-#include "randoms.h"
-#include "reference.h"
+#include "subject.h"
 
-enum { NETS = 10, ROWS = 73, THREADS_MAX = 4, SKIPS = 3 };
+enum { NETS = SUBJECT_NETS, ROWS = SUBJECT_ROWS, THREADS_MAX = 4, SKIPS = 3 };
 
 static const size_t batches[] = {1, 2, 3, 5, 6, 7, 16, 17, 33, 63, 64, ROWS};
 
 enum { BATCHES = sizeof batches / sizeof batches[0] };
-
-/* One network, the rows it is asked, and what each is answered alone. */
-struct subject {
-    struct onnx_builder onnx;
-    struct model model;
-    uint64_t seed;
-    const struct kernels *kernels;
-    size_t answer_words;
-    float *x;        /* [ROWS, features] */
-    uint32_t *alone; /* [ROWS, answer_words] */
-};
-
-static size_t count_numbers(const struct model *model)
-{
-    size_t numbers = 0;
-    for (size_t i = 0; i < model->graph.output_count; i++)
-        numbers += model->outputs[i].features;
-    return numbers;
-}
-
-static size_t count_words(const struct model *model)
-{
-    size_t words = count_numbers(model);
-    for (size_t i = 0; i < model->plan.layer_count; i++)
-        words += model->plan.layers[i].units + 1;
-    return words;
-}
-
-/* The outputs; then of each layer which units were active, and in how many observations units were.
- */
-static void take_answer(const struct session *session, size_t row, uint32_t *answer)
-{
-    const struct plan *plan = session->plan;
-    for (size_t i = 0; i < plan->graph->output_count; i++) {
-        session_output(session, i, row, (float *)(void *)answer);
-        answer += plan->graph->values[plan->graph->outputs[i]].features;
-    }
-    for (size_t i = 0; i < plan->layer_count; i++) {
-        const uint64_t *bits = session_bits(session, i, row);
-        for (size_t unit = 0; unit < plan->layers[i].units; unit++)
-            *answer++ = bits[unit / 64] >> unit % 64 & 1;
-        *answer++ = (uint32_t)session_fired(session, i, row);
-    }
-}
-
-/* Plain numbers among zeros of both signs and denormals; some rows are mostly zeros, some all
- * denormals or zeros. */
-static float *draw_rows(uint64_t seed, size_t features)
-{
-    struct randoms random = {seed};
-    float *x = malloc(ROWS * features * sizeof *x);
-    for (size_t row = 0; row < ROWS; row++) {
-        float *to = x + row * features;
-        const float scale = row % 7 == 1 ? 0.0f : row % 7 == 2 ? 0x1p-130f : 1.0f;
-        random_floats(&random, row % 3 ? RANDOM_SMALL : RANDOM_SPARSE, to, features);
-        for (size_t i = 0; i < features; i++)
-            to[i] *= scale;
-    }
-    return x;
-}
-
-static void open_session(const struct subject *subject, struct session *session)
-{
-    struct error error;
-    cr_assert(session_open(session, &subject->model.plan, subject->kernels, STATS_full, ROWS,
-                           &error) == STATUS_OK,
-              "%s", error.message);
-}
-
-static void run_rows(struct session *session, const float *x, size_t rows)
-{
-    session_bind(session, 0, x);
-    session_begin(session, rows);
-    while (!session_advance(session, UINT64_MAX))
-        ;
-}
-
-static void answer_alone(struct subject *subject)
-{
-    struct session session;
-    open_session(subject, &session);
-    session.skip = SKIP_NEVER;
-    for (size_t row = 0; row < ROWS; row++) {
-        run_rows(&session, subject->x + row * subject->model.inputs[0].features, 1);
-        take_answer(&session, 0, subject->alone + row * subject->answer_words);
-    }
-    session_close(&session);
-}
-
-static void subject_open(struct subject *subject, const struct kernels *kernels, uint64_t seed)
-{
-    struct error error;
-    *subject = (struct subject){.seed = seed, .kernels = kernels};
-    onnx_open(&subject->onnx);
-    random_net(&subject->onnx, seed);
-    cr_assert(onnx_load(&subject->onnx, &subject->model, &error) == STATUS_OK, "net %d: %s",
-              (int)seed, error.message);
-    subject->answer_words = count_words(&subject->model);
-    subject->x = draw_rows(seed, subject->model.inputs[0].features);
-    subject->alone = malloc(ROWS * subject->answer_words * sizeof *subject->alone);
-    answer_alone(subject);
-}
-
-static void subject_close(struct subject *subject)
-{
-    free(subject->x);
-    free(subject->alone);
-    model_close(&subject->model);
-    onnx_close(&subject->onnx);
-}
 
 /* One of the threads that share out all batches, each in every way of skipping. */
 struct worker {
@@ -147,9 +34,9 @@ static void check_batch(struct worker *worker, size_t rows, enum skip skip, uint
     const size_t first = (rows * 7 + (size_t)skip) % (ROWS + 1 - rows);
     const size_t words = subject->answer_words;
     worker->session.skip = skip;
-    run_rows(&worker->session, subject->x + first * subject->model.inputs[0].features, rows);
+    subject_run(subject, &worker->session, first, rows);
     for (size_t row = 0; row < rows && !worker->differs; row++) {
-        take_answer(&worker->session, row, answer);
+        subject_answer(&worker->session, row, answer);
         if (memcmp(answer, subject->alone + (first + row) * words, words * sizeof *answer) == 0)
             continue;
         worker->differs = true;
@@ -174,7 +61,7 @@ static void check_threads(const struct subject *subject, size_t threads)
     struct worker workers[THREADS_MAX];
     for (size_t i = 0; i < threads; i++) {
         workers[i] = (struct worker){.subject = subject, .index = i, .threads = threads};
-        open_session(subject, &workers[i].session);
+        subject_session(subject, &workers[i].session);
     }
     for (size_t i = 0; i < threads; i++)
         cr_assert(pthread_create(&workers[i].thread, NULL, work, &workers[i]) == 0);
@@ -230,7 +117,7 @@ Test(session_nets, bits_do_not_depend_on_the_instruction_set)
 /* Answers that say nothing would agree as well. */
 static void check_answers(const struct subject *subject)
 {
-    const size_t words = subject->answer_words, numbers = count_numbers(&subject->model);
+    const size_t words = subject->answer_words, numbers = subject->numbers;
     size_t distinct = 0, active = 0;
     for (size_t row = 0; row < ROWS; row++) {
         const uint32_t *answer = subject->alone + row * words;
