@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "inherited.h"
 #include "log.h"
 #include "loop.h"
 
@@ -29,19 +30,23 @@ static int listen_at(const struct addrinfo *address)
     return -1;
 }
 
-static void read_port(struct acceptor *acceptor)
+/* The address as the kernel has it; IPv6 in brackets, as in a URL. */
+static void read_name(struct acceptor *acceptor)
 {
-    struct sockaddr_storage address;
+    struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
     socklen_t length = sizeof address;
-    char port[16] = "0";
-    if (getsockname(acceptor->descriptor, (struct sockaddr *)&address, &length) == 0)
-        getnameinfo((struct sockaddr *)&address, length, NULL, 0, port, sizeof port,
-                    NI_NUMERICSERV);
+    char host[128] = "", port[16] = "0";
+    getsockname(acceptor->descriptor, (struct sockaddr *)&address, &length);
+    getnameinfo((struct sockaddr *)&address, length, host, sizeof host, port, sizeof port,
+                NI_NUMERICHOST | NI_NUMERICSERV);
+    snprintf(acceptor->host, sizeof acceptor->host, address.ss_family == AF_INET6 ? "[%s]" : "%s",
+             host);
     sscanf(port, "%u", &acceptor->port);
 }
 
-enum status acceptor_open(struct acceptor *acceptor, const struct options *options,
-                          struct error *error)
+/* Listens where the options say, and is called as they call it. */
+static enum status listen_anew(struct acceptor *acceptor, const struct options *options,
+                               struct error *error)
 {
     char port[16];
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE}, *found;
@@ -56,9 +61,22 @@ enum status acceptor_open(struct acceptor *acceptor, const struct options *optio
     if (acceptor->descriptor < 0)
         return error_set(error, STATUS_IO, "cannot listen on %s:%s: %s", options->host, port,
                          strerror(reason));
+    read_name(acceptor);
     bool ipv6 = strchr(options->host, ':') != NULL;
     snprintf(acceptor->host, sizeof acceptor->host, ipv6 ? "[%.250s]" : "%.250s", options->host);
-    read_port(acceptor);
+    return STATUS_OK;
+}
+
+enum status acceptor_open(struct acceptor *acceptor, const struct options *options,
+                          struct error *error)
+{
+    *acceptor = (struct acceptor){.descriptor = -1};
+    if (inherited_find(&acceptor->descriptor, options, error) != STATUS_OK)
+        return error->status;
+    acceptor->held = acceptor->descriptor >= 0;
+    if (!acceptor->held)
+        return listen_anew(acceptor, options, error);
+    read_name(acceptor);
     return STATUS_OK;
 }
 
@@ -67,6 +85,11 @@ void acceptor_close(struct acceptor *acceptor)
     if (acceptor->descriptor >= 0)
         close(acceptor->descriptor);
     acceptor->descriptor = -1;
+}
+
+int acceptor_descriptor(const struct acceptor *acceptor)
+{
+    return acceptor->held ? -1 : acceptor->descriptor;
 }
 
 /* The loop with the fewest connections; *total receives those of all. */
@@ -88,7 +111,7 @@ static struct loop *least_loaded(const struct server *server, uint64_t *total)
 
 bool acceptor_accept(struct acceptor *acceptor, struct server *server)
 {
-    for (;;) {
+    while (!acceptor->held) {
         uint64_t total;
         struct loop *loop = least_loaded(server, &total);
         if (total >= server->options.max_connections)
@@ -99,6 +122,7 @@ bool acceptor_accept(struct acceptor *acceptor, struct server *server)
         else if (errno == EMFILE || errno == ENFILE)
             return false;
         else if (errno != EINTR && errno != ECONNABORTED)
-            return true;
+            break;
     }
+    return true;
 }

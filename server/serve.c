@@ -122,9 +122,10 @@ static enum event accept_until(struct server *server, struct acceptor *acceptor,
     bool full = false;
     while (cpu_clock_ns() < deadline_ns) {
         int loaded = loading ? registry_loaded(&server->registry) : -1;
-        struct pollfd polled[] = {{.fd = signals, .events = POLLIN},
-                                  {.fd = loaded, .events = POLLIN},
-                                  {.fd = full ? -1 : acceptor->descriptor, .events = POLLIN}};
+        struct pollfd polled[] = {
+            {.fd = signals, .events = POLLIN},
+            {.fd = loaded, .events = POLLIN},
+            {.fd = full ? -1 : acceptor_descriptor(acceptor), .events = POLLIN}};
         uint64_t left_ms = (deadline_ns - cpu_clock_ns()) / 1000000 + 1;
         int timeout = full ? FULL_PAUSE_MS : left_ms > INT32_MAX ? -1 : (int)left_ms;
         poll(polled, sizeof polled / sizeof polled[0], timeout);
@@ -180,6 +181,7 @@ static enum status serve_all(struct server *server, struct acceptor *acceptor, i
         return error->status;
     if (event == EVENT_LOADED) {
         set_phase(server, PHASE_READY);
+        acceptor->held = false;
         fprintf(stderr, "relud: listening on %s://%s:%u\n", server->tls.key ? "https" : "http",
                 acceptor->host, acceptor->port);
         accept_until(server, acceptor, signals, false, UINT64_MAX);

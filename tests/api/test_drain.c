@@ -7,8 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "load.h"
 #include "network.h"
+#include "visitor.h"
 
 #define NEVER_MS "600000"
 
@@ -196,79 +196,16 @@ Test(drain, a_computation_in_flight_is_given_up_at_the_second_signal)
 
 /* Under load */
 
-/* A client on a bare socket, so that it sees how its connections end. */
-struct visitor {
-    pthread_t thread;
-    unsigned port;
-    const struct quiz *quiz;
-    size_t index, answered, wrong, cut, dropped;
-};
-
-static bool ends_connection(const struct reply *reply)
-{
-    char value[HEADER_BYTES];
-    return strcmp(reply_header(reply, "Connection", value), "close") == 0;
-}
-
-/* Asks over one connection until it ends. An answer that comes in part is cut; a connection that
- * ends without an answer, unannounced, although the last answer is not long ago, dropped a request.
- */
-static void visit(struct visitor *visitor, int wire)
-{
-    unsigned long long last = 0;
-    for (bool more = true; more;) {
-        size_t row = visitor->index++ % visitor->quiz->rows;
-        struct request request = quiz_request(visitor->quiz, row, 1, true);
-        struct reply reply;
-        char head[256];
-        snprintf(head, sizeof head,
-                 "POST %s HTTP/1.1\r\nHost: x\r\n%s\r\n%s\r\nContent-Length: %zu\r\n\r\n",
-                 request.path, request.headers[1], request.headers[2], request.body_count);
-        unsigned long long asked = clock_ms();
-        bool sent = wire_text(wire, head) && wire_send(wire, request.body, request.body_count);
-        wire_answer(wire, &reply, PATIENCE_MS);
-        more = reply.status == 200 && !ends_connection(&reply);
-        if (reply.status == 200) {
-            visitor->answered++;
-            visitor->wrong += !quiz_is_right(visitor->quiz, row, 1, true, &reply);
-            last = clock_ms();
-        } else {
-            visitor->cut += reply.head[0] || reply.body_count > 0;
-            visitor->dropped += sent && last > 0 && asked - last < 100;
-        }
-        reply_free(&reply);
-        free((void *)request.body);
-    }
-}
-
-static void *keep_visiting(void *context)
-{
-    struct visitor *visitor = context;
-    for (int wire; (wire = wire_connect(visitor->port)) >= 0; close(wire))
-        visit(visitor, wire);
-    return NULL;
-}
-
 static void terminate_under_load(struct daemon *daemon, struct quiz *quiz)
 {
     enum { VISITORS = 12 };
     struct visitor visitors[VISITORS];
     quiz_learn(quiz, daemon);
-    for (size_t i = 0; i < VISITORS; i++) {
-        visitors[i] = (struct visitor){.port = daemon->port, .quiz = quiz, .index = i * 7};
-        cr_assert(pthread_create(&visitors[i].thread, NULL, keep_visiting, &visitors[i]) == 0);
-    }
+    visitors_start(visitors, VISITORS, daemon->port, quiz, NULL);
     rest_ms(300);
     daemon_signal(daemon, SIGTERM);
     expect_exit(daemon);
-    for (size_t i = 0; i < VISITORS; i++)
-        pthread_join(visitors[i].thread, NULL);
-    for (size_t i = 0; i < VISITORS; i++) {
-        const struct visitor *v = &visitors[i];
-        if (v->wrong || v->cut || v->dropped || !v->answered)
-            cr_assert_fail("visitor %zu: %zu answered, %zu wrong, %zu cut, %zu dropped", i,
-                           v->answered, v->wrong, v->cut, v->dropped);
-    }
+    visitors_join(visitors, VISITORS);
 }
 
 Test(drain, small_requests_in_flight_are_answered)
