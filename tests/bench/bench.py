@@ -18,7 +18,7 @@ import loading
 import models
 import serve
 
-THREADS = (1,)
+THREADS = (1, 2)
 PARTS = ("kernels", "load", "daemon")
 DAEMON_CASES = (("digits", 1), ("digits", 64), ("mlp", 1), ("mlp-z80", 1), ("mlp-z80", 64))
 DAEMON_ROWS = {"digits": ("digits", 0), "mlp": ("mlp784", 0), "mlp-z80": ("mlp784", 80)}

@@ -2,12 +2,14 @@
 #include <stdlib.h>
 
 #include "contender.h"
+#include "crew.h"
 #include "graph/session.h"
 #include "kernels/kernels.h"
 
 struct relud {
     const struct subject *subject; /* borrowed */
     struct session session;
+    struct crew *crew;  /* owned; NULL on one thread */
     struct arena arena; /* of what follows */
     float *outputs;
     struct counters totals;
@@ -22,6 +24,18 @@ static const struct kernels *the_kernels(void)
     return kernels;
 }
 
+/* As many helpers as bring a run to its threads, as the daemon would lend them on idle cores. */
+static void open_crew(struct relud *self)
+{
+    const size_t threads = self->subject->threads;
+    struct error error;
+    if (threads < 2)
+        return;
+    if (crew_open(&self->crew, threads - 1, threads, &error) != STATUS_OK ||
+        session_crew(&self->session, self->crew, &error) != STATUS_OK)
+        fail("relud", error.message);
+}
+
 static void *open_at(const struct subject *subject, enum stats_level level)
 {
     struct relud *self = must_alloc(1, sizeof *self);
@@ -31,6 +45,7 @@ static void *open_at(const struct subject *subject, enum stats_level level)
     if (session_open(&self->session, plan, the_kernels(), level, subject->rows, &error) !=
         STATUS_OK)
         fail("relud", error.message);
+    open_crew(self);
     arena_init(&self->arena, SIZE_MAX);
     self->outputs = arena_alloc(&self->arena, subject->rows, subject->outputs * sizeof(float));
     if (!self->outputs)
@@ -59,17 +74,24 @@ static void close_relud(void *of)
 {
     struct relud *self = of;
     session_close(&self->session);
+    if (self->crew)
+        crew_close(self->crew);
     arena_free(&self->arena);
     free(self);
 }
 
+/* Whoever runs occupies its core meanwhile, as the daemon's loops do. */
 static const float *run(void *of, size_t input)
 {
     struct relud *self = of;
     const struct subject *subject = self->subject;
+    if (self->crew)
+        crew_occupy(self->crew, 0);
     session_bind(&self->session, 0, subject->inputs[input]);
     session_begin(&self->session, subject->rows);
     session_advance(&self->session, UINT64_MAX);
+    if (self->crew)
+        crew_vacate(self->crew, 0);
     for (size_t row = 0; row < subject->rows; row++)
         session_output(&self->session, 0, row, self->outputs + row * subject->outputs);
     return self->outputs;

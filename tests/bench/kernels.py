@@ -60,12 +60,14 @@ def ratio(above, below):
 
 def result_of(case, samples, zeros):
     full = samples["full"]
+    p10 = {who: float(np.percentile(ns, 10)) for who, ns in samples.items()}
     return {"case": case.name, "net": case.net, "rows": case.rows, "threads": case.threads,
             "input_zeros": case.inputs, "hidden_zeros": case.hidden, "layer_zeros": zeros,
             "rounds": len(full),
-            "ns_per_row": {who: {"median": statistics.median(ns), "p10": float(np.percentile(ns, 10))}
+            "ns_per_row": {who: {"median": statistics.median(ns), "p10": p10[who]}
                            for who, ns in samples.items()},
             "ratio": {who: ratio(samples[who], full) for who in LABELS if who in samples},
+            "ratio_p10": {who: p10[who] / p10["full"] for who in LABELS if who in samples},
             "over_full": {who: ratio(samples[who], full) for who in ("off", "counts", "folded")
                           if who in samples},
             "over_off": ratio(full, samples["off"])}
@@ -119,11 +121,12 @@ def print_targets(results, markdown):
         r = found.get(target.case.name)
         if r:
             value = r["ratio"]["ort"]
-            rows.append([target.what, target.case.name, f"{value:.2f}", f"{target.floor:g}",
-                         number(target.aim), verdict(value, target.floor, target.aim)])
+            rows.append([target.what, target.case.name, f"{value:.2f}", number(r["ratio_p10"]["ort"]),
+                         f"{target.floor:g}", number(target.aim), verdict(value, target.floor, target.aim)])
     if rows:
-        print("What it must show: ONNX Runtime's time / relud's, statistics on.\n")
-        print_table(["what", "case", "measured", "at least", "aim", ""], rows, markdown)
+        print("What it must show: ONNX Runtime's time / relud's, statistics on: the median of the rounds' ratios, "
+              "and the ratio of the\ntenth percentiles, which other programs at work disturb less.\n")
+        print_table(["what", "case", "measured", "of p10", "at least", "aim", ""], rows, markdown)
     rows = []
     for cost in cases.COSTS:
         r = found.get(cost.case.name)
