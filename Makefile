@@ -159,6 +159,9 @@ api: all $(BUILD)/tests/api_tests ## tests against a live daemon
 reloads: all $(BUILD)/tests/api_tests ## 10,000 reloads leave memory flat; in short a part of api, too
 	RELOADS=10000 RELUD=$(BUILD)/relud $(BUILD)/tests/api_tests --filter 'reload/memory*'
 
+kills: all $(BUILD)/tests/api_tests ## 200 kills tear no file of statistics; in short a part of api, too
+	KILLS=200 RELUD=$(BUILD)/relud $(BUILD)/tests/api_tests --filter 'stats_dir/killed*'
+
 container: ## build the image, run it, infer, stop it (needs root; skipped where no Docker engine runs)
 	tests/container/test.sh
 
@@ -196,5 +199,5 @@ clean: ## remove everything that was built
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
 
-.PHONY: all tests fuzz reloads conformance architectures deps deps-build deps-lint run install test unit api container asan tsan lint format bench \
+.PHONY: all tests fuzz reloads kills conformance architectures deps deps-build deps-lint run install test unit api container asan tsan lint format bench \
         deps-bench clean help

@@ -29,14 +29,16 @@ static bool write_all(int descriptor, const char *bytes, size_t count)
     return true;
 }
 
-/* Writes to the file at path, which begins empty; synced: and waits until the disk has it. */
-static enum status write_file(const char *path, const void *bytes, size_t count, bool synced,
+/* Writes to the file at path, which begins empty; own: to a regular file, and waits until the disk
+ * has it. */
+static enum status write_file(const char *path, const void *bytes, size_t count, bool own,
                               struct error *error)
 {
-    const int descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    const int descriptor =
+        open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | (own ? O_NOFOLLOW : 0), 0666);
     if (descriptor < 0)
         return refuse(path, error);
-    const bool written = write_all(descriptor, bytes, count) && (!synced || fsync(descriptor) == 0);
+    const bool written = write_all(descriptor, bytes, count) && (!own || fsync(descriptor) == 0);
     const enum status status = written ? STATUS_OK : refuse(path, error);
     if (close(descriptor) != 0 && status == STATUS_OK)
         return refuse(path, error);

@@ -80,6 +80,22 @@ static void write_time(char *text, int64_t seconds)
     strftime(text, GENERATION_SINCE_BYTES, "%Y-%m-%dT%H:%M:%SZ", &parts);
 }
 
+enum status generation_restore(struct generation *generation, const struct snapshot *snapshot,
+                               struct error *error)
+{
+    struct tm parts = {.tm_sec = 0};
+    const char *end = strptime(snapshot->since, "%Y-%m-%dT%H:%M:%SZ", &parts);
+    if (!end || *end)
+        return error_set(error, STATUS_INVALID,
+                         "since: expected a time like 2026-01-01T00:00:00Z, found \"%s\"",
+                         snapshot->since);
+    pthread_mutex_lock(&generation->lock);
+    counters_merge(&generation->base, &snapshot->counters);
+    generation->since = timegm(&parts);
+    pthread_mutex_unlock(&generation->lock);
+    return STATUS_OK;
+}
+
 static void collect_seats(struct generation *generation, struct counters *into)
 {
     for (size_t i = 0; i < generation->seat_count; i++)

@@ -11,6 +11,7 @@
 
 #include "seat.h"
 #include "stats/ring.h"
+#include "stats/snapshot.h"
 
 #define GENERATION_TICK_NS 5000000000ull
 
@@ -20,11 +21,16 @@ struct generation {
     struct model model;
     size_t references; /* the registry's thread alone holds and releases */
     pthread_mutex_t lock;
-    struct arena arena;       /* owned, of base and moved */
-    int64_t since;            /* under lock, as the next: when counting began, of the epoch */
-    struct counters base;     /* what the seats counted before the last tick */
-    struct counters moved;    /* for a tick to move it in */
-    struct ring ring;         /* the latest of it */
+    struct arena arena;    /* owned, of base and moved */
+    int64_t since;         /* under lock, as the next: when counting began, of the epoch */
+    struct counters base;  /* what the seats counted before the last tick */
+    struct counters moved; /* for a tick to move it in */
+    struct ring ring;      /* the latest of it */
+    struct {
+        bool retired; /* its file is another's */
+        uint64_t samples;
+        char since[GENERATION_SINCE_BYTES];
+    } kept;                   /* the store's, under its lock: what its file says */
     size_t loops, seat_count; /* seats there is room for, and open ones */
     struct seat seats[];      /* by loop */
 };
@@ -41,6 +47,11 @@ enum status generation_seat(struct generation *generation, const struct kernels 
 /* Not thread-safe. The last one to let go frees the generation. */
 void generation_hold(struct generation *generation);
 void generation_release(struct generation *generation);
+
+/* Adds what a snapshot of the same model holds: counting began when it did. INVALID when nobody can
+ * tell when. Thread-safe. */
+enum status generation_restore(struct generation *generation, const struct snapshot *snapshot,
+                               struct error *error);
 
 /* Adds what was counted since counting began, or in the window that ends now (cpu_clock_ns), to
  * into, and writes when that began, RFC 3339, unless since is NULL. Thread-safe. */

@@ -153,7 +153,7 @@ static enum status unload(struct registry *registry, const char *name, struct er
         struct slot *slot = registry->shelf.slots[i];
         if (strcmp(slot->source.name, name) != 0)
             continue;
-        shelf_unload(slot);
+        shelf_unload(&registry->shelf, slot);
         found = true;
     }
     if (!found)
@@ -310,9 +310,9 @@ enum status registry_open(struct registry *registry, const struct options *optio
     registry->orders_end = &registry->orders;
     pthread_mutex_init(&registry->lock, NULL);
     pthread_cond_init(&registry->wanted, NULL);
-    shelf_init(&registry->shelf, options, kernels, &registry->book);
-    enum status status = STATUS_OK;
-    if (!book_open(&registry->book, loops))
+    shelf_init(&registry->shelf, options, kernels, &registry->book, &registry->store);
+    enum status status = store_open(&registry->store, options->stats_dir, error);
+    if (!book_open(&registry->book, loops) && status == STATUS_OK)
         status = error_set(error, STATUS_OUT_OF_MEMORY, "no memory left for counting requests");
     if (status == STATUS_OK)
         status = shelf_look(&registry->shelf, NULL, error);
@@ -358,6 +358,7 @@ void registry_close(struct registry *registry)
     sweep(registry);
     shelf_free(&registry->shelf);
     book_close(&registry->book);
+    store_close(&registry->store);
     if (registry->loaded >= 0)
         close(registry->loaded);
     pthread_cond_destroy(&registry->wanted);

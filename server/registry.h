@@ -24,6 +24,7 @@ struct order {
 struct registry {
     struct catalog *_Atomic current; /* written under lock */
     struct book book;                /* what was asked of every model; anybody may read it */
+    struct store store;              /* what was counted, across restarts */
     struct shelf shelf;              /* the thread's own, as the next */
     struct catalog *retired;         /* earlier catalogs that may still be used */
     void (*changed)(void *context);  /* called after another catalog became the current one */
@@ -62,8 +63,8 @@ void registry_reload(struct registry *registry);
 /* Thread-safe: done will be called, even when the registry stops before. */
 void registry_order(struct registry *registry, struct order *order);
 
-/* For loops: makes the current catalog theirs, with one user, and the users of it that
- * catalog_enter() adds. The last one to leave gives it back. */
+/* For loops, and the keeper as the one after them: makes the current catalog theirs, with one user,
+ * and the users of it that catalog_enter() adds. The last one to leave gives it back. */
 struct catalog *registry_join(struct registry *registry, size_t loop);
 void registry_leave(struct registry *registry, struct catalog *catalog, size_t loop);
 

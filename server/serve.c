@@ -13,6 +13,7 @@
 #include "acceptor.h"
 #include "complaints.h"
 #include "cpu.h"
+#include "keeper.h"
 #include "log.h"
 #include "loop.h"
 
@@ -193,17 +194,21 @@ static enum status serve_all(struct server *server, struct acceptor *acceptor, i
 static enum status run(struct server *server, int signals, struct error *error)
 {
     struct acceptor acceptor;
+    struct keeper keeper = {.started = false};
     if (acceptor_open(&acceptor, &server->options, error) != STATUS_OK)
         return error->status;
     enum status status = open_loops(server, error);
     if (status == STATUS_OK)
         status = registry_start(&server->registry, wake_loops, server, error);
     if (status == STATUS_OK)
+        status = keeper_start(&keeper, &server->registry, server->options.stats_interval_s, error);
+    if (status == STATUS_OK)
         status = serve_all(server, &acceptor, signals, error);
     acceptor_close(&acceptor);
     set_phase(server, PHASE_ABORTING);
     registry_stop(&server->registry);
     close_loops(server);
+    keeper_stop(&keeper);
     return status;
 }
 

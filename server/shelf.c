@@ -7,10 +7,20 @@
 #include "overrides.h"
 
 void shelf_init(struct shelf *shelf, const struct options *options, const struct kernels *kernels,
-                struct book *book)
+                struct book *book, struct store *store)
 {
-    *shelf =
-        (struct shelf){.options = options, .kernels = kernels, .book = book, .default_name = ""};
+    *shelf = (struct shelf){
+        .options = options, .kernels = kernels, .book = book, .store = store, .default_name = ""};
+}
+
+/* What a generation has counted outlives it in the store. */
+static void retire(const struct shelf *shelf, struct slot *slot)
+{
+    if (!slot->generation)
+        return;
+    store_retire(shelf->store, slot->generation);
+    generation_release(slot->generation);
+    slot->generation = NULL;
 }
 
 static void free_slot(struct slot *slot)
@@ -122,10 +132,12 @@ static void drop_slots(struct shelf *shelf, const struct sources *sources, const
     size_t kept = 0;
     for (size_t i = 0; i < shelf->count; i++) {
         struct slot *slot = shelf->slots[i];
-        if (is_meant(only, slot->source.name) && !has_source(sources, &slot->source))
-            free_slot(slot);
-        else
+        if (!is_meant(only, slot->source.name) || has_source(sources, &slot->source)) {
             shelf->slots[kept++] = slot;
+            continue;
+        }
+        retire(shelf, slot);
+        free_slot(slot);
     }
     shelf->count = kept;
 }
@@ -215,27 +227,27 @@ enum status shelf_load(const struct shelf *shelf, struct slot *slot, struct erro
     enum status status = open_next(shelf, slot, &made, error);
     if (status == STATUS_NOT_FOUND)
         error->status = status = STATUS_INVALID; /* the model is known, its files are not there */
-    if (made && slot->generation)
-        generation_release(slot->generation);
-    if (made)
+    if (made) {
+        retire(shelf, slot);
+        store_restore(shelf->store, made);
         slot->generation = made;
+    }
     slot->state = slot->generation ? MODEL_READY : MODEL_UNAVAILABLE;
     snprintf(slot->reason, sizeof slot->reason, "%s", status == STATUS_OK ? "" : error->message);
     return status;
 }
 
-void shelf_unload(struct slot *slot)
+void shelf_unload(const struct shelf *shelf, struct slot *slot)
 {
-    if (slot->generation)
-        generation_release(slot->generation);
-    slot->generation = NULL;
+    retire(shelf, slot);
     slot->state = MODEL_UNAVAILABLE;
     snprintf(slot->reason, sizeof slot->reason, "unloaded");
 }
 
 struct catalog *shelf_catalog(const struct shelf *shelf)
 {
-    struct catalog *catalog = catalog_open(shelf->count, shelf->book->loops, shelf->default_name);
+    struct catalog *catalog =
+        catalog_open(shelf->count, shelf->book->loops + 1, shelf->default_name);
     if (!catalog)
         return NULL;
     for (size_t i = 0; i < shelf->count; i++) {

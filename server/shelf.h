@@ -5,6 +5,7 @@
 
 #include "catalog.h"
 #include "sources.h"
+#include "store.h"
 
 struct slot {
     struct source source;
@@ -18,15 +19,17 @@ struct shelf {
     const struct options *options; /* borrowed */
     const struct kernels *kernels; /* borrowed */
     struct book *book;             /* borrowed */
+    struct store *store;           /* borrowed */
     struct sources sources;        /* owned: as last looked for */
     struct slot **slots;           /* owned, in the order of names and versions */
     size_t count;
     const char *default_name; /* borrowed from the options or sources; "" when nothing is served */
 };
 
-/* Generations get a seat for every loop that book has pages for. */
+/* Generations get a seat for every loop that book has pages for, catalogs one user more: the
+ * keeper. */
 void shelf_init(struct shelf *shelf, const struct options *options, const struct kernels *kernels,
-                struct book *book);
+                struct book *book, struct store *store);
 void shelf_free(struct shelf *shelf);
 
 /* Looks for the sources again: models that are new get a slot, those that are gone lose theirs, and
@@ -39,7 +42,7 @@ enum status shelf_look(struct shelf *shelf, const char *only, struct error *erro
  * why. */
 enum status shelf_load(const struct shelf *shelf, struct slot *slot, struct error *error);
 
-void shelf_unload(struct slot *slot);
+void shelf_unload(const struct shelf *shelf, struct slot *slot);
 
 /* The shelf as it is now; NULL without memory. */
 struct catalog *shelf_catalog(const struct shelf *shelf);

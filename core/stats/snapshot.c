@@ -201,7 +201,7 @@ static enum status read_shape(struct snapshot *snapshot, struct layer_reader *re
     return read_slopes(snapshot, reader, error);
 }
 
-/* Rows times positions, which are at least one. */
+/* Rows times positions, of which there is no telling before the first row: 0. */
 static enum status read_observations(struct snapshot *snapshot, struct layer_reader *reader,
                                      const json_t *json, struct error *error)
 {
@@ -218,7 +218,7 @@ static enum status read_observations(struct snapshot *snapshot, struct layer_rea
                          "observations: expected a multiple of the %" PRIu64
                          " samples, found %" PRIu64,
                          rows, counters->observations);
-    reader->layer->positions = rows == 0 ? 1 : (size_t)(counters->observations / rows);
+    reader->layer->positions = rows == 0 ? 0 : (size_t)(counters->observations / rows);
     return STATUS_OK;
 }
 
@@ -350,11 +350,16 @@ void snapshot_free(struct snapshot *snapshot)
 
 static enum status check_layer(const struct layer *a, const struct layer *b, struct error *error)
 {
-    if (strcmp(a->name, b->name) == 0 && a->units == b->units)
+    const bool same = strcmp(a->name, b->name) == 0 && a->units == b->units &&
+                      a->node->activation.type == b->node->activation.type &&
+                      (a->positions == b->positions || a->positions == 0 || b->positions == 0);
+    if (same)
         return STATUS_OK;
-    return error_set(error, STATUS_INVALID,
-                     "expected layer \"%s\" of %zu units, found \"%s\" of %zu", b->name, b->units,
-                     a->name, a->units);
+    return error_set(
+        error, STATUS_INVALID,
+        "expected layer \"%s\" of %zu %s units at %zu positions, found \"%s\" of %zu %s at %zu",
+        b->name, b->units, activation_info(b->node->activation.type)->name, b->positions, a->name,
+        a->units, activation_info(a->node->activation.type)->name, a->positions);
 }
 
 enum status snapshot_is_of(const struct snapshot *snapshot, const struct model *model,

@@ -228,7 +228,14 @@ Test(snapshot, fits_its_own_model_only)
     expect_misfit(&snapshot, &counted.model, "expected level full, found counts");
     snapshot.model.level = STATS_full;
     snapshot.model.plan.layers[1].units = 5;
-    expect_misfit(&snapshot, &counted.model, "expected layer \"dense_2\" of 4 units");
+    expect_misfit(&snapshot, &counted.model, "expected layer \"dense_2\" of 4 leaky_relu units");
+    snapshot.model.plan.layers[1].units = 4;
+    snapshot.model.plan.layers[1].positions = 3;
+    expect_misfit(&snapshot, &counted.model, "at 1 positions, found \"dense_2\"");
+    snapshot.model.plan.layers[1].positions = 0;
+    cr_assert(snapshot_fits(&snapshot, &counted.model, NULL) == STATUS_OK, "no rows, no telling");
+    snapshot.model.graph.nodes[1].activation.type = ACTIVATION_relu6;
+    expect_misfit(&snapshot, &counted.model, "found \"dense_2\" of 4 relu6");
     snapshot.model.plan.layer_count = 2;
     expect_misfit(&snapshot, &counted.model, "expected 3 layers, found 2");
     snapshot_free(&snapshot);
