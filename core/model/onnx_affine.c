@@ -210,7 +210,7 @@ enum status import_batch_norm(struct importer *importer, const Onnx__NodeProto *
             return error->status;
         return importer_define(importer, proto, 0, *importer_operand(importer, proto, 0), error);
     }
-    if (importer_image(importer, proto, 0, &x, &shape, error) != STATUS_OK ||
+    if (importer_image(importer, proto, 0, true, &x, &shape, error) != STATUS_OK ||
         read_affine(importer, proto, shape.dims[0], &affine, error) != STATUS_OK)
         return error->status;
     struct node node = {.op = OP_depthwise,

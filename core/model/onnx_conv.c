@@ -49,9 +49,9 @@ enum status import_conv(struct importer *importer, const Onnx__NodeProto *proto,
     struct shape shape;
     int64_t groups;
     uint32_t x;
-    if (importer_image(importer, proto, 0, &x, &shape, error) != STATUS_OK ||
+    if (onnx_attribute_int(proto, "group", 1, &groups, error) != STATUS_OK ||
+        importer_image(importer, proto, 0, groups > 1, &x, &shape, error) != STATUS_OK ||
         importer_weight(importer, proto, 1, "the weight", &tensor, error) != STATUS_OK ||
-        onnx_attribute_int(proto, "group", 1, &groups, error) != STATUS_OK ||
         read_weights(&tensor, &shape, groups, transposed, &weights, error) != STATUS_OK ||
         (transposed ? onnx_window_transposed : onnx_window)(proto, &shape, tensor.dims + 2,
                                                             &node.window, error) != STATUS_OK ||

@@ -51,11 +51,12 @@ struct importer {
     struct hsearch_data *names; /* name -> struct operand */
     struct operand *operands;
     size_t operand_count, operand_capacity;
-    struct step *steps;                  /* one for each node of the file */
-    const Onnx__NodeProto *current;      /* the one being imported; NULL before and after */
-    bool *left_out;                      /* by output of the file: not served */
-    bool leaves_out;                     /* whether there is one */
-    uint32_t (*converted)[LAYOUT_COUNT]; /* by value: the same in that layout, padded; 0 for none */
+    struct step *steps;                     /* one for each node of the file */
+    const Onnx__NodeProto *current;         /* the one being imported; NULL before and after */
+    bool *left_out;                         /* by output of the file: not served */
+    bool leaves_out;                        /* whether there is one */
+    uint32_t (*converted)[LAYOUT_COUNT][2]; /* by value: the same in that layout, with padding or
+                                               without; 0 for none */
     int64_t opset;
     size_t row_max; /* numbers in a row of what a node may make */
     int64_t batch;  /* the rows the file fixes the batch to, -1 when it leaves them open */
@@ -221,10 +222,10 @@ enum status importer_constant_value(struct importer *importer, const struct tens
                                     const struct shape *shape, uint32_t *value,
                                     struct error *error);
 
-/* Input i as an image, channels last and padded; its shape [channels, spatial…]. In a file imported
- * whole the value is a row of such images. */
+/* Input i as an image, channels last, and padded if it must be; its shape [channels, spatial…]. In
+ * a file imported whole the value is a row of such images. */
 enum status importer_image(struct importer *importer, const Onnx__NodeProto *node, size_t i,
-                           uint32_t *value, struct shape *shape, struct error *error);
+                           bool padded, uint32_t *value, struct shape *shape, struct error *error);
 
 /* The node that makes input i, when nothing but the node at hand reads it and it is of that op and
  * has no activation yet; NULL otherwise. */

@@ -29,6 +29,17 @@ static size_t magnitude(ptrdiff_t stride)
     return stride < 0 ? (size_t)-stride : (size_t)stride;
 }
 
+/* A few channels side by side make short runs: better to go along the axis before them. */
+static void lengthen_runs(struct move *move)
+{
+    const size_t last = move->rank - 1;
+    if (move->rank == 1 || move->dims[last] >= 8 || move->dims[last - 1] <= move->dims[last])
+        return;
+    const struct move before = *move;
+    set_axis(move, last, &before, last - 1);
+    set_axis(move, last - 1, &before, last);
+}
+
 void move_settle(struct move *move)
 {
     struct move sorted = *move;
@@ -60,6 +71,7 @@ void move_settle(struct move *move)
         move->from[0] = move->to[0] = 1;
         move->rank = 1;
     }
+    lengthen_runs(move);
 }
 
 enum status importer_make_moves(struct importer *importer, const char *name,

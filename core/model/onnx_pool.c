@@ -38,7 +38,7 @@ enum status import_pool(struct importer *importer, const Onnx__NodeProto *proto,
     struct shape shape;
     uint32_t x;
     int64_t kernel[GRAPH_SPATIAL_MAX] = {0}, count_pad;
-    if (importer_image(importer, proto, 0, &x, &shape, error) != STATUS_OK ||
+    if (importer_image(importer, proto, 0, true, &x, &shape, error) != STATUS_OK ||
         onnx_attribute_int(proto, "count_include_pad", 0, &count_pad, error) != STATUS_OK ||
         read_kernel(proto, &shape, global, kernel, error) != STATUS_OK ||
         onnx_window(proto, &shape, kernel, &node.window, error) != STATUS_OK ||
@@ -57,7 +57,7 @@ enum status import_lrn(struct importer *importer, const Onnx__NodeProto *proto, 
     struct shape shape;
     int64_t size;
     uint32_t x;
-    if (importer_image(importer, proto, 0, &x, &shape, error) != STATUS_OK ||
+    if (importer_image(importer, proto, 0, true, &x, &shape, error) != STATUS_OK ||
         onnx_attribute_int(proto, "size", 0, &size, error) != STATUS_OK ||
         onnx_attribute_float(proto, "alpha", 1e-4f, &node.numbers[0], error) != STATUS_OK ||
         onnx_attribute_float(proto, "beta", 0.75f, &node.numbers[1], error) != STATUS_OK ||

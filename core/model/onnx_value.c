@@ -99,20 +99,23 @@ static bool has_layout(const struct value *value, enum layout layout)
 }
 
 static enum status convert(struct importer *importer, uint32_t value, enum layout layout,
-                           uint32_t *as, struct error *error)
+                           bool padded, uint32_t *as, struct error *error)
 {
     const struct graph *graph = &importer->model->graph;
-    uint32_t *known = &importer->converted[value][layout];
+    uint32_t *known = &importer->converted[value][layout][padded];
     if (*known) {
         *as = *known;
         return STATUS_OK;
     }
     const struct shape shape = graph->values[value].shape;
     struct value made = value_of("", &shape, layout);
+    if (!padded)
+        made.stride = made.channels;
     struct move move = move_same(&graph->values[value], &made);
     if (importer_make_moves(importer, NULL, &move, 1, &value, 1, NULL, &shape, layout, as, error) !=
         STATUS_OK)
         return error->status;
+    graph->values[*as].stride = made.stride;
     *known = *as;
     return STATUS_OK;
 }
@@ -123,7 +126,7 @@ enum status importer_layout(struct importer *importer, uint32_t value, enum layo
     *as = value;
     if (has_layout(&importer->model->graph.values[value], layout))
         return STATUS_OK;
-    return convert(importer, value, layout, as, error);
+    return convert(importer, value, layout, true, as, error);
 }
 
 enum status importer_padded(struct importer *importer, uint32_t value, enum layout layout,
@@ -133,13 +136,23 @@ enum status importer_padded(struct importer *importer, uint32_t value, enum layo
     *as = value;
     if (has_layout(v, layout) && v->stride == panel_padded(v->channels))
         return STATUS_OK;
-    return convert(importer, value, layout, as, error);
+    return convert(importer, value, layout, true, as, error);
 }
 
 /* Images */
 
+/* In that layout, with whatever padding it has; without any when it has to be copied. */
+static enum status bare(struct importer *importer, uint32_t value, enum layout layout, uint32_t *as,
+                        struct error *error)
+{
+    *as = value;
+    if (has_layout(&importer->model->graph.values[value], layout))
+        return STATUS_OK;
+    return convert(importer, value, layout, false, as, error);
+}
+
 enum status importer_image(struct importer *importer, const Onnx__NodeProto *node, size_t i,
-                           uint32_t *value, struct shape *shape, struct error *error)
+                           bool padded, uint32_t *value, struct shape *shape, struct error *error)
 {
     const struct graph *graph = &importer->model->graph;
     if (importer_value(importer, node, i, value, error) != STATUS_OK)
@@ -147,11 +160,10 @@ enum status importer_image(struct importer *importer, const Onnx__NodeProto *nod
     *shape = graph->values[*value].shape;
     if (shape->rank < (importer->whole ? 2 : 1))
         return error_set(error, STATUS_INVALID, "expected an input with channels");
-    if (!importer->whole)
-        return importer_padded(importer, *value, LAYOUT_CHANNELS_LAST, value, error);
-    shape->rank--;
-    memmove(shape->dims, shape->dims + 1, shape->rank * sizeof *shape->dims);
-    return importer_padded(importer, *value, LAYOUT_IMAGES, value, error);
+    if (importer->whole)
+        memmove(shape->dims, shape->dims + 1, --shape->rank * sizeof *shape->dims);
+    return (padded ? importer_padded : bare)(
+        importer, *value, importer->whole ? LAYOUT_IMAGES : LAYOUT_CHANNELS_LAST, value, error);
 }
 
 enum status importer_add_image(struct importer *importer, const Onnx__NodeProto *proto,
