@@ -64,24 +64,18 @@ enum { FOLD_WORDS = PANEL_COLUMNS / 64 };
 
 /* Adds count positions of one row, units from channel on, to what the row did. Other workers may be
  * adding other tiles of the row; most find their bits set already. */
-static void fold_row(const struct activity *activity, size_t row, const uint64_t *bits,
-                     size_t count, size_t channel, size_t units)
+static void fold_row(const struct op_run *run, size_t row, const uint64_t *bits, size_t count,
+                     size_t channel, size_t units)
 {
+    const struct activity *activity = &run->activity;
     uint64_t *into =
         (uint64_t *)(void *)(activity->bits + row * activity->bits_stride + channel / 8);
-    uint32_t fired = 0;
-    for (size_t unit = 0; unit < units; unit += 64) {
-        const uint64_t mask = units - unit < 64 ? ~(UINT64_MAX << (units - unit)) : UINT64_MAX;
-        uint64_t any = 0;
-        for (size_t i = 0; i < count; i++) {
-            const uint64_t word = bits[i * FOLD_WORDS + unit / 64] & mask;
-            any |= word;
-            fired += (uint32_t)__builtin_popcountll(word);
-        }
-        if (any & ~__atomic_load_n(&into[unit / 64], __ATOMIC_RELAXED))
-            __atomic_fetch_or(&into[unit / 64], any, __ATOMIC_RELAXED);
-    }
-    __atomic_fetch_add(&activity->fired[row], fired, __ATOMIC_RELAXED);
+    uint64_t any[FOLD_WORDS];
+    const size_t fired = run->kernels->fold(units, count, bits, FOLD_WORDS, any);
+    for (size_t i = 0; i < (units + 63) / 64; i++)
+        if (any[i] & ~__atomic_load_n(&into[i], __ATOMIC_RELAXED))
+            __atomic_fetch_or(&into[i], any[i], __ATOMIC_RELAXED);
+    __atomic_fetch_add(&activity->fired[row], (uint32_t)fired, __ATOMIC_RELAXED);
 }
 
 /* Several positions of a row share its bitmap: a unit is active in the row where it is at any.
@@ -94,7 +88,7 @@ static void fold_bits(const struct op_run *run, const uint64_t *bits, size_t fir
     for (size_t p = first, of_row; p < first + count; p += of_row, bits += of_row * FOLD_WORDS) {
         const size_t to_end = positions - p % positions, left = first + count - p;
         of_row = to_end < left ? to_end : left;
-        fold_row(&run->activity, p / positions, bits, of_row, channel, units);
+        fold_row(run, p / positions, bits, of_row, channel, units);
     }
 }
 
@@ -105,7 +99,10 @@ static struct epilogue epilogue_of(const struct op_run *run, size_t first, size_
 {
     const struct activity *activity = &run->activity;
     const struct activation *activation = &run->node->activation;
-    struct epilogue epilogue = {.first = channel, .tally = activity->tally};
+    struct epilogue epilogue = {.first = channel,
+                                .tally = activity->tally,
+                                .one_row =
+                                    run->node->op == OP_conv || run->node->op == OP_depthwise};
     if (run->node->op != OP_activation && run->node->input_count > 1) {
         epilogue.residual = run->inputs[1].data + first * run->output->stride + channel;
         epilogue.residual_stride = run->output->stride;
@@ -155,11 +152,7 @@ void op_epilogue(const struct op_run *run, size_t first, size_t count, size_t ch
     const struct epilogue e = epilogue_of(run, first, channel, bits);
     const size_t stride = run->output->stride;
     float *y = run->y + first * stride + channel;
-    for (size_t p = 0; e.residual && p < count; p++)
-        run->kernels->add(width, y + p * stride, e.residual + p * stride, y + p * stride);
-    if (e.activation)
-        run->kernels->activate(e.activation, channel, count, width, y, stride, e.bits,
-                               e.bits_stride, e.tally);
+    run->kernels->activate(&e, count, width, y, stride);
     if (run->activity.fired)
         fold_bits(run, bits, first, count, channel, width);
 }

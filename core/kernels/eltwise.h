@@ -40,8 +40,7 @@ VEC_INLINE vf vf_exp2_int(vi n)
 /* x kept within [low, high]; NaN stays. */
 VEC_INLINE vf vf_clamp(vf x, float low, float high)
 {
-    x = vm_select(vf_greater(x, vf_set1(high)), vf_set1(high), x);
-    return vm_select(vf_greater(vf_set1(low), x), vf_set1(low), x);
+    return vf_max(vf_set1(low), vf_min(vf_set1(high), x));
 }
 
 /* e^x within 1.5 ulp, denormal results and NaN included. 2^n is applied in two halves, because n
@@ -166,8 +165,7 @@ VEC_INLINE vf vf_celu(vf a, vf z)
 /* min(max(z, low), high) as ONNX nests them: NaN stays, and high wins where the bounds cross. */
 VEC_INLINE vf vf_clip(vf z, vf low, vf high)
 {
-    z = vm_select(vf_greater(low, z), low, z);
-    return vm_select(vf_greater(z, high), high, z);
+    return vf_min(high, vf_max(low, z));
 }
 
 /* f(z) of the function; a and b hold this vector's constants (activation_constants), a the slopes

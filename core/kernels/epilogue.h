@@ -6,6 +6,10 @@
 #include "eltwise.h"
 #include "pool.h"
 
+/* Rows that are finished together: their outputs stay in L1, and what is done once for all of them
+ * costs little. */
+enum { EPILOGUE_ROWS = 32 };
+
 /* Some rows and columns of a layer, in the epilogue. */
 struct activate_tile {
     size_t rows, width;
@@ -16,6 +20,7 @@ struct activate_tile {
     const float *slope; /* of column 0; NULL: constants[0] is everyone's */
     float constants[2], threshold;
     struct activation_tails tails;
+    bool one_row;       /* as in struct epilogue */
     struct tally tally; /* already at column 0; .active NULL for none */
 };
 
@@ -37,7 +42,8 @@ static __attribute__((noinline)) void recount_finite(const struct activate_tile 
 }
 
 /* What one vector of columns has counted over all rows. An output that is not finite shows in the
- * sum, where there is one, which was finite before; in poison otherwise. */
+ * sum, where there is one, which was finite before; in poison otherwise, or where the sum of this
+ * tile is apart. */
 struct column_counts {
     vi active, low, high;
     vf max;
@@ -45,114 +51,149 @@ struct column_counts {
     vd sum, magnitude;
 };
 
-/* tailed, full, magnitude: constants, as in activate_columns. */
-VEC_INLINE struct column_counts load_counts(const int tailed, const int full, const int magnitude,
-                                            const struct tally *tally, size_t j)
+/* What an epilogue does, as constants, so that each combination is a loop of its own. */
+struct counted {
+    int any, low, high, full, magnitude;
+    int one_row; /* the outputs of the tile are first added as floats */
+};
+
+VEC_INLINE struct column_counts load_counts(const struct counted c, const struct tally *tally,
+                                            size_t j)
 {
-    struct column_counts counts = {.poison = vf_set1(0.0f)};
+    struct column_counts counts = {.poison = vf_set1(0.0f), .max = vf_set1(-__builtin_inff())};
     memcpy(&counts.active, tally->active + j, sizeof counts.active);
-    if (tailed) {
+    if (c.low)
         memcpy(&counts.low, tally->low + j, sizeof counts.low);
+    if (c.high)
         memcpy(&counts.high, tally->high + j, sizeof counts.high);
-    }
-    if (full) {
+    if (c.full) {
         counts.max = vf_load(tally->max + j);
         counts.sum = vd_load(tally->sum + j);
     }
-    if (magnitude)
+    if (c.magnitude)
         counts.magnitude = vd_load(tally->magnitude + j);
     return counts;
 }
 
-VEC_INLINE void store_counts(const int tailed, const int full, const int magnitude,
-                             const struct activate_tile *t, size_t j,
+VEC_INLINE void store_counts(const struct counted c, const struct activate_tile *t, size_t j,
                              const struct column_counts *counts)
 {
     memcpy(t->tally.active + j, &counts->active, sizeof counts->active);
-    if (tailed) {
+    if (c.low)
         memcpy(t->tally.low + j, &counts->low, sizeof counts->low);
+    if (c.high)
         memcpy(t->tally.high + j, &counts->high, sizeof counts->high);
-    }
-    if (full)
+    if (c.full)
         vf_store(t->tally.max + j, counts->max);
-    const int rare = full ? !vd_all_finite(counts->sum) : vf_any_nan(counts->poison);
+    const int rare =
+        c.full && !c.one_row ? !vd_all_finite(counts->sum) : vf_any_nan(counts->poison);
     if (__builtin_expect(rare, 0)) {
         recount_finite(t, j);
         return;
     }
-    if (full)
+    if (c.full)
         vd_store(t->tally.sum + j, counts->sum);
-    if (magnitude)
+    if (c.magnitude)
         vd_store(t->tally.magnitude + j, counts->magnitude);
 }
 
-/* tailed, counted, full, magnitude: constants, so that each combination is a loop of its own. */
-VEC_INLINE void activate_columns(const enum activation_type type, const int tailed,
-                                 const int counted, const int full, const int magnitude,
+/* What the rows of a tile have in common. */
+struct column_rule {
+    vf a, b, threshold, low, high;
+};
+
+/* One vector of columns, all rows. */
+VEC_INLINE void activate_column(const enum activation_type type, const struct counted c,
+                                const struct activate_tile *t, size_t j,
+                                const struct column_rule *rule)
+{
+    const vf zero = vf_set1(0.0f);
+    struct column_counts counts;
+    vf sum = zero, magnitude = zero;
+    if (c.any)
+        counts = load_counts(c, &t->tally, j);
+    for (size_t r = 0; r < t->rows; r++) {
+        float *y = t->y + r * t->y_stride + j;
+        const vf z = vf_load(y);
+        const vf h = activation_vector(type, rule->a, rule->b, z);
+        const vf reach = type == ACTIVATION_crelu ? vf_abs(z) : z;
+        const vm active = vf_greater(reach, rule->threshold);
+        vf_store(y, h);
+        if (t->bits)
+            vm_store_bits(t->bits + r * t->bits_stride + j / 8, active);
+        if (!c.any)
+            continue;
+        counts.active = vm_count(counts.active, active);
+        if (c.low)
+            counts.low = vm_count(counts.low, vf_greater(rule->low, z));
+        if (c.high)
+            counts.high = vm_count(counts.high, vf_greater(z, rule->high));
+        if (c.full)
+            counts.max = vf_max(z, counts.max);
+        if (!c.full)
+            counts.poison = vf_fma(h, zero, counts.poison);
+        if (c.full && c.one_row)
+            sum += h;
+        else if (c.full)
+            counts.sum = vd_add(counts.sum, h);
+        if (c.magnitude && c.one_row)
+            magnitude += vf_abs(h);
+        else if (c.magnitude)
+            counts.magnitude = vd_add(counts.magnitude, vf_abs(h));
+    }
+    if (c.full && c.one_row) {
+        counts.sum = vd_add(counts.sum, sum);
+        counts.poison = sum - sum;
+    }
+    if (c.magnitude && c.one_row)
+        counts.magnitude = vd_add(counts.magnitude, magnitude);
+    if (c.any)
+        store_counts(c, t, j, &counts);
+}
+
+VEC_INLINE void activate_columns(const enum activation_type type, const struct counted c,
                                  const struct activate_tile *tile)
 {
     const struct activate_tile t =
         *tile; /* its own copy: the bytes of bits alias everything else */
-    const vf zero = vf_set1(0.0f), b = vf_set1(t.constants[1]), threshold = vf_set1(t.threshold);
-    const vf low = vf_set1(t.tails.low), high = vf_set1(t.tails.high);
+    struct column_rule rule = {vf_set1(t.constants[0]), vf_set1(t.constants[1]),
+                               vf_set1(t.threshold), vf_set1(t.tails.low), vf_set1(t.tails.high)};
     for (size_t j = 0; j < t.width; j += VEC_LANES) {
-        const vf a = t.slope ? vf_load(t.slope + j) : vf_set1(t.constants[0]);
-        struct column_counts counts;
-        if (counted)
-            counts = load_counts(tailed, full, magnitude, &t.tally, j);
-        for (size_t r = 0; r < t.rows; r++) {
-            float *y = t.y + r * t.y_stride + j;
-            const vf z = vf_load(y);
-            const vf h = activation_vector(type, a, b, z);
-            const vf reach = type == ACTIVATION_crelu ? vf_abs(z) : z;
-            const vm active = vf_greater(reach, threshold);
-            vf_store(y, h);
-            if (t.bits)
-                vm_store_bits(t.bits + r * t.bits_stride + j / 8, active);
-            if (!counted)
-                continue;
-            counts.active = vm_count(counts.active, active);
-            if (tailed) {
-                counts.low = vm_count(counts.low, vf_greater(low, z));
-                counts.high = vm_count(counts.high, vf_greater(z, high));
-            }
-            if (full) {
-                counts.max = vf_max(z, counts.max);
-                counts.sum = vd_add(counts.sum, h);
-            } else {
-                counts.poison = vf_fma(h, zero, counts.poison);
-            }
-            if (magnitude)
-                counts.magnitude = vd_add(counts.magnitude, vf_abs(h));
-        }
-        if (counted)
-            store_counts(tailed, full, magnitude, tile, j, &counts);
+        if (t.slope)
+            rule.a = vf_load(t.slope + j);
+        activate_column(type, c, &t, j, &rule);
     }
 }
 
 VEC_INLINE void activate_level(const enum activation_type type, const enum activation_trait trait,
                                const struct activate_tile *tile)
 {
-    const int tailed = trait == CAPPED || trait == SATURATING;
+    const int low = trait == SATURATING, high = low || trait == CAPPED;
     if (!tile->tally.active)
-        activate_columns(type, 0, 0, 0, 0, tile);
+        activate_columns(type, (struct counted){0}, tile);
     else if (!tile->tally.max)
-        activate_columns(type, tailed, 1, 0, 0, tile);
+        activate_columns(type, (struct counted){1, low, high, 0, 0, 0}, tile);
+    else if (!tile->tally.magnitude && tile->one_row)
+        activate_columns(type, (struct counted){1, low, high, 1, 0, 1}, tile);
     else if (!tile->tally.magnitude)
-        activate_columns(type, tailed, 1, 1, 0, tile);
+        activate_columns(type, (struct counted){1, low, high, 1, 0, 0}, tile);
+    else if (tile->one_row)
+        activate_columns(type, (struct counted){1, low, high, 1, 1, 1}, tile);
     else
-        activate_columns(type, tailed, 1, 1, 1, tile);
+        activate_columns(type, (struct counted){1, low, high, 1, 1, 0}, tile);
 }
 
 /* The tile of a layer that begins at its unit 0; rows, columns and bits are still to be set. */
-static struct activate_tile activate_open(const struct activation *activation,
-                                          const struct tally *tally)
+static struct activate_tile activate_open(const struct epilogue *e)
 {
-    struct activate_tile tile = {.slope = activation->slope,
-                                 .threshold = activation_threshold(activation),
-                                 .tails = activation_tails(activation),
-                                 .tally = tally ? *tally : (struct tally){.active = NULL}};
-    activation_constants(activation, tile.constants);
+    if (!e || !e->activation)
+        return (struct activate_tile){.y = NULL};
+    struct activate_tile tile = {.slope = e->activation->slope,
+                                 .threshold = activation_threshold(e->activation),
+                                 .tails = activation_tails(e->activation),
+                                 .one_row = e->one_row,
+                                 .tally = e->tally ? *e->tally : (struct tally){.active = NULL}};
+    activation_constants(e->activation, tile.constants);
     return tile;
 }
 
@@ -184,31 +225,15 @@ static void activate_as(enum activation_type type, const struct activate_tile *t
     }
 }
 
-static void activate(const struct activation *activation, size_t first, size_t rows, size_t width,
-                     float *y, size_t y_stride, uint8_t *bits, size_t bits_stride,
-                     const struct tally *tally)
-{
-    struct activate_tile tile = activate_open(activation, tally);
-    activate_shift(&tile, first);
-    tile.rows = rows;
-    tile.width = width;
-    tile.y = y;
-    tile.y_stride = y_stride;
-    tile.bits = bits;
-    tile.bits_stride = bits_stride;
-    activate_as(activation->type, &tile);
-}
-
-/* The epilogue of rows [row, row + rows) and columns [column, column + width) of g's y, which are
+/* The epilogue e of rows [row, row + rows) and columns [column, column + width) of y, which are
  * still in the first cache; layer is what activate_open() gave. */
-static void finish_tile(const struct gemm *g, const struct activate_tile *layer, size_t row,
-                        size_t rows, size_t column, size_t width)
+static void finish_tile(const struct epilogue *e, const struct activate_tile *layer, size_t row,
+                        size_t rows, size_t column, size_t width, float *y, size_t y_stride)
 {
-    const struct epilogue *e = g->epilogue;
-    float *y = g->y + row * g->y_stride + column;
+    y += row * y_stride + column;
     for (size_t r = 0; e->residual && r < rows; r++)
-        add(width, y + r * g->y_stride, e->residual + (row + r) * e->residual_stride + column,
-            y + r * g->y_stride);
+        add(width, y + r * y_stride, e->residual + (row + r) * e->residual_stride + column,
+            y + r * y_stride);
     if (!e->activation)
         return;
     struct activate_tile tile = *layer;
@@ -216,10 +241,35 @@ static void finish_tile(const struct gemm *g, const struct activate_tile *layer,
     tile.rows = rows;
     tile.width = width;
     tile.y = y;
-    tile.y_stride = g->y_stride;
+    tile.y_stride = y_stride;
     tile.bits = e->bits ? e->bits + row * e->bits_stride + column / 8 : NULL;
     tile.bits_stride = e->bits_stride;
     activate_as(e->activation->type, &tile);
+}
+
+static void activate(const struct epilogue *e, size_t rows, size_t width, float *y, size_t y_stride)
+{
+    const struct activate_tile layer = activate_open(e);
+    for (size_t row = 0, some; row < rows; row += some) {
+        some = rows - row < EPILOGUE_ROWS ? rows - row : EPILOGUE_ROWS;
+        finish_tile(e, &layer, row, some, 0, width, y, y_stride);
+    }
+}
+
+static size_t fold(size_t units, size_t rows, const uint64_t *bits, size_t stride, uint64_t *any)
+{
+    size_t count = 0;
+    for (size_t unit = 0; unit < units; unit += 64) {
+        const uint64_t mask = units - unit < 64 ? ~(UINT64_MAX << (units - unit)) : UINT64_MAX;
+        uint64_t all = 0;
+        for (size_t r = 0; r < rows; r++) {
+            const uint64_t word = bits[r * stride + unit / 64] & mask;
+            all |= word;
+            count += (size_t)__builtin_popcountll(word);
+        }
+        any[unit / 64] = all;
+    }
+    return count;
 }
 
 #endif

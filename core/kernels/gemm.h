@@ -12,7 +12,8 @@
 enum {
     GEMM_K_BLOCK = 512,
     GEMM_K_STEP = 16, /* inputs between two looks ahead */
-    GEMM_NEAR = 8     /* inputs whose weights are brought from L2 early */
+    GEMM_NEAR = 8,    /* inputs whose weights are brought from L2 early */
+    GEMM_HOT = 4096   /* floats of inputs after which outputs still are in L1 */
 };
 
 /* A register tile's inputs are numbers [first, first + count) of each of so many parts. */
@@ -63,7 +64,8 @@ VEC_INLINE void gemm_tile(const int rows, const int vectors, const struct gemm_t
                 GEMM_EACH_VECTOR
                 {
                     w[v] = vf_load(weights + v * VEC_LANES);
-                    __builtin_prefetch(weights + GEMM_NEAR * t->weights_stride + v * VEC_LANES);
+                    if (vectors > 1) /* one alone waits for its inputs, not for its weights */
+                        __builtin_prefetch(weights + GEMM_NEAR * t->weights_stride + v * VEC_LANES);
                 }
                 GEMM_EACH_ROW
                 {
@@ -133,11 +135,17 @@ static void gemm_rows(const struct gemm *g, const struct activate_tile *layer, s
     const size_t steps = tile.parts * ((tile.count + GEMM_K_STEP - 1) / GEMM_K_STEP);
     tile.ahead_rows =
         g->streams ? (tile.parts * tile.count + tiles * steps - 1) / (tiles * steps) : 0;
-    for (size_t i = 0, row = 0, height; i < tiles; i++, row += height) {
+    for (size_t i = 0, row = 0, finished = 0, height; i < tiles; i++) {
         height = rows / tiles + (i < rows % tiles);
+        row += height;
         gemm_tiles[height - 1](vectors, &tile);
-        if (tile.last && g->epilogue)
-            finish_tile(g, layer, row, height, column, (size_t)vectors * VEC_LANES);
+        if (tile.last && g->epilogue &&
+            (row == rows || (row - finished) * g->k >= GEMM_HOT ||
+             row - finished + most > EPILOGUE_ROWS)) {
+            finish_tile(g->epilogue, layer, finished, row - finished, column,
+                        (size_t)vectors * VEC_LANES, g->y, g->y_stride);
+            finished = row;
+        }
         tile.x += height;
         tile.y += height * tile.y_stride;
         tile.ahead += steps * tile.ahead_rows * tile.weights_stride;
@@ -186,10 +194,7 @@ static void gemm_column(const struct gemm *g, const struct activate_tile *layer,
 static void gemm(const struct gemm *g)
 {
     const size_t step = VEC_TILE_VECTORS * VEC_LANES;
-    const struct epilogue *e = g->epilogue;
-    struct activate_tile layer;
-    if (e && e->activation)
-        layer = activate_open(e->activation, e->tally);
+    const struct activate_tile layer = activate_open(g->epilogue);
     for (size_t c = 0; c < g->width; c += step)
         gemm_column(g, &layer, c, (int)((g->width - c < step ? g->width - c : step) / VEC_LANES));
 }

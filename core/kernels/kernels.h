@@ -12,6 +12,7 @@
 #ifndef RELUD_KERNELS_H
 #define RELUD_KERNELS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -36,11 +37,15 @@ struct tally {
 struct epilogue {
     const float *residual; /* added to y; NULL for none */
     size_t residual_stride;
-    const struct activation *activation; /* a counted one; NULL for none */
+    const struct activation *activation; /* a counted one; activation.def states its error. NULL for
+                                            none */
     size_t first;                        /* the unit of column 0, a multiple of 8 */
-    uint8_t *bits;                       /* as for activate */
+    uint8_t *bits; /* bit j of row r at bits[r * bits_stride + j / 8] says whether unit first + j
+                      was active; NULL for none */
     size_t bits_stride;
-    const struct tally *tally;
+    const struct tally *tally; /* NULL for none */
+    bool one_row; /* rows are positions of one row of the batch, cut into tiles alike whatever the
+                     batch: their sums may be rounded to float before they reach the tally */
 };
 
 /* Where the inputs of some rows of outputs lie: those of row i are taps runs of length numbers, run
@@ -79,17 +84,13 @@ struct kernels {
      * + 16. Returns how many. */
     size_t (*nonzero)(size_t k, const float *x, uint32_t *index, float *value);
 
-    /* In place over y[rows, width] (width a multiple of 16): pre-activations become outputs; bit j
-     * of row r at bits[r * bits_stride + j / 8] says whether unit j was active; tally takes the
-     * counts. first is the layer's unit that column 0 belongs to (bits and y already point at it,
-     * tally and the activation's slope at the layer's unit 0). bits may be NULL; tally may be NULL.
-     * The activation is a counted one; activation.def states the error of each. */
-    void (*activate)(const struct activation *activation, size_t first, size_t rows, size_t width,
-                     float *y, size_t y_stride, uint8_t *bits, size_t bits_stride,
-                     const struct tally *tally);
+    /* The epilogue by itself, in place over y[rows, width], width a multiple of 16. */
+    void (*activate)(const struct epilogue *epilogue, size_t rows, size_t width, float *y,
+                     size_t y_stride);
 
-    /* y[width] = a + b, width a multiple of 16; y may be either. */
-    void (*add)(size_t width, const float *a, const float *b, float *y);
+    /* The bits of rows that lie stride words apart, folded into any[(units + 63) / 64], which holds
+     * those of every row. Returns how many bits of the units are set in all rows. */
+    size_t (*fold)(size_t units, size_t rows, const uint64_t *bits, size_t stride, uint64_t *any);
 
     /* Channel by channel over the taps of a window, in their order; x's runs are the channels (a
      * multiple of 16) of one pixel, y's rows lie y_stride apart and overlap nothing.

@@ -76,6 +76,11 @@ VEC_INLINE vf vf_max(vf a, vf b)
 {
     return _mm512_max_ps(a, b);
 }
+/* b where either is NaN or both are zero */
+VEC_INLINE vf vf_min(vf a, vf b)
+{
+    return _mm512_min_ps(a, b);
+}
 VEC_INLINE vm vf_greater(vf a, vf b)
 {
     return _mm512_cmp_ps_mask(a, b, _CMP_GT_OQ);
@@ -159,6 +164,10 @@ VEC_INLINE vf vf_fma(vf a, vf b, vf c)
 VEC_INLINE vf vf_max(vf a, vf b)
 {
     return _mm256_max_ps(a, b);
+}
+VEC_INLINE vf vf_min(vf a, vf b)
+{
+    return _mm256_min_ps(a, b);
 }
 VEC_INLINE vm vf_greater(vf a, vf b)
 {
@@ -248,6 +257,10 @@ VEC_INLINE vf vm_select(vm mask, vf yes, vf no)
 VEC_INLINE vf vf_max(vf a, vf b)
 {
     return vm_select(vf_greater(a, b), a, b);
+}
+VEC_INLINE vf vf_min(vf a, vf b)
+{
+    return vm_select(vf_greater(b, a), a, b);
 }
 VEC_INLINE vi vm_count(vi counts, vm mask)
 {

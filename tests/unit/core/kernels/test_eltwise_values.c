@@ -102,8 +102,9 @@ static void trial_close(struct trial *trial)
 static void trial_run(struct trial *trial, const struct kernels *kernels, size_t width)
 {
     memcpy(trial->h, trial->z, POINTS * sizeof *trial->h);
-    kernels->activate(&trial->activation, 0, POINTS / width, width, trial->h, width, trial->bits,
-                      width / 8, NULL);
+    const struct epilogue epilogue = {
+        .activation = &trial->activation, .bits = trial->bits, .bits_stride = width / 8};
+    kernels->activate(&epilogue, POINTS / width, width, trial->h, width);
 }
 
 /* Whether an output is within the bound that activation.def states. */

@@ -64,11 +64,12 @@ static void one_after_the_other(const struct dense_case *c, const struct kernels
     const size_t width = panel_padded(c->n);
     const struct gemm gemm = panel_gemm(c, c->y, NULL);
     kernels->gemm(&gemm);
-    for (size_t r = 0; e->residual && r < c->rows; r++)
-        kernels->add(width, c->y + r * c->y_stride, e->residual + r * e->residual_stride,
-                     c->y + r * c->y_stride);
-    kernels->activate(e->activation, e->first, c->rows, width, c->y, c->y_stride, e->bits,
-                      e->bits_stride, e->tally);
+    struct epilogue rest = *e;
+    rest.residual = NULL;
+    for (size_t i = 0; e->residual && i < c->rows * width; i++)
+        c->y[i / width * c->y_stride + i % width] +=
+            e->residual[i / width * e->residual_stride + i % width];
+    kernels->activate(&rest, c->rows, width, c->y, c->y_stride);
 }
 
 static void check_case(const struct kernels *kernels, struct randoms *random,
