@@ -11,9 +11,6 @@
 
 enum { ID_CHARS_MAX = 128 };
 
-/* The status in the log when the client had gone before there was an answer, as nginx has it. */
-enum { STATUS_CLIENT_CLOSED = 499 };
-
 static bool is_valid(const char *id)
 {
     size_t length = 0;
@@ -57,8 +54,7 @@ void access_log(struct exchange *exchange)
     log_begin(&line, LOG_INFO, "request");
     log_text(&line, "method", exchange->method);
     log_text(&line, "path", exchange->path);
-    log_number(&line, "status",
-               exchange->status ? (uint64_t)exchange->status : STATUS_CLIENT_CLOSED);
+    log_number(&line, "status", exchange->status ? (uint64_t)exchange->status : HTTP_CLIENT_CLOSED);
     log_number(&line, "bytes", is_head ? 0 : exchange->reply.count);
     log_number(&line, "duration_us", (cpu_clock_ns() - exchange->began_ns) / 1000);
     log_text(&line, "model", exchange->ledger ? exchange->ledger->name : "");

@@ -25,7 +25,7 @@
 enum { CONNECTION_MEMORY_BYTES = 16 * 1024 };
 
 /* As <netinet/tcp.h> numbers the states; it cannot be included beside <linux/tcp.h>. */
-enum { TCP_STATE_CLOSE_WAIT = 8 };
+enum { TCP_STATE_CLOSE = 7, TCP_STATE_CLOSE_WAIT = 8 };
 
 /* How long a connection must have been idle to be closed while draining: a client under way with
  * its next request shall get an answer. */
@@ -432,6 +432,14 @@ static int unread_bytes(const struct connection *connection)
     int unread = 0;
     ioctl(connection->descriptor, FIONREAD, &unread);
     return unread;
+}
+
+bool exchange_is_gone(const struct exchange *exchange)
+{
+    const struct connection *connection = connection_of(exchange->connection);
+    unsigned state = connection ? tcp_info(connection).tcpi_state : TCP_STATE_CLOSE;
+    return state == TCP_STATE_CLOSE ||
+           (state == TCP_STATE_CLOSE_WAIT && unread_bytes(connection) == 0);
 }
 
 /* The client has closed in the middle of a request. libmicrohttpd overlooks it when the end came

@@ -20,6 +20,9 @@
 #include "text.h"
 #include "usage.h"
 
+/* The status, as nginx calls it, of who hung up before there was an answer; nobody receives it. */
+enum { HTTP_CLIENT_CLOSED = 499 };
+
 struct catalog;
 struct http;
 struct ledger;
@@ -81,6 +84,10 @@ void http_sweep(struct http *http, bool draining);
 
 /* Open connections. */
 unsigned http_connections(const struct http *http);
+
+/* Whether the client of a complete request has hung up. One that only has shut down its own side is
+ * taken for one that has. */
+bool exchange_is_gone(const struct exchange *exchange);
 
 /* The value of a query argument or header; NULL when there is none. */
 const char *exchange_query(const struct exchange *exchange, const char *name);

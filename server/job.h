@@ -6,7 +6,7 @@
 
 struct generation;
 
-enum job_outcome { JOB_DONE, JOB_EXPIRED };
+enum job_outcome { JOB_DONE, JOB_EXPIRED, JOB_GONE /* nobody waits for it any more */ };
 
 struct job {
     struct job *next;
@@ -22,6 +22,8 @@ struct job {
     size_t batch_rows; /* rows that were run together */
     bool leads;        /* the first of those jobs, where the run is counted */
     enum job_outcome outcome;
+    size_t begun_rows;                      /* a batch's own: rows that pieces have had */
+    bool (*is_gone)(const struct job *job); /* whether the client has hung up */
     void (*done)(struct job *job); /* called on the loop once a queued job has its outcome */
 };
 

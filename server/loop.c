@@ -20,6 +20,7 @@ enum {
     /* Runs of at most so many multiply-adds (about 10 us) happen at once: suspending the connection
      * to gather a batch costs 9 to 24 % of such a request. */
     INLINE_MACS = 400000,
+    PATIENT_NS = 1000000,
 };
 
 /* To the loop's thread: a socket to take over, or a call to make, or neither, to wake it. */
@@ -186,10 +187,20 @@ static void rebuild_queue_end(struct loop *loop)
         loop->queue_end = &(*loop->queue_end)->next;
 }
 
-static void expire(struct job *job)
+static void end_job(struct job *job, enum job_outcome outcome)
 {
-    job->outcome = JOB_EXPIRED;
+    job->outcome = outcome;
     job->done(job);
+}
+
+/* What becomes of a job that is not done yet; JOB_DONE: it shall be. Who has waited for a moment
+ * only is not asked: the question costs a system call. */
+static enum job_outcome fate_of(const struct job *job, uint64_t now)
+{
+    if (now >= job->deadline_ns)
+        return JOB_EXPIRED;
+    bool asked = now - job->submitted_ns > PATIENT_NS;
+    return asked && job->is_gone(job) ? JOB_GONE : JOB_DONE;
 }
 
 /* Takes the first job and all that fit beside it, of the same model, from the queue. */
@@ -200,17 +211,15 @@ static struct job *take_jobs(struct loop *loop, uint64_t now)
     for (struct job **link = &loop->queue; *link;) {
         struct job *job = *link;
         size_t capacity = seat_of(loop, job)->session.capacity;
-        bool expired = now >= job->deadline_ns;
-        bool fits =
-            !taken || (job->generation == taken->generation && rows + job->rows <= capacity);
-        if (!expired && !fits) {
+        if (taken && (job->generation != taken->generation || rows + job->rows > capacity)) {
             link = &job->next;
             continue;
         }
+        enum job_outcome fate = fate_of(job, now);
         *link = job->next;
         loop->queued_rows -= job->rows;
-        if (expired) {
-            expire(job);
+        if (fate != JOB_DONE) {
+            end_job(job, fate);
             continue;
         }
         job->next = NULL;
@@ -223,26 +232,48 @@ static struct job *take_jobs(struct loop *loop, uint64_t now)
     return taken;
 }
 
-static void finish_batch(struct loop *loop, bool expired)
+/* The batch's jobs have their outcome. */
+static void finish_batch(struct loop *loop)
 {
-    if (loop->batch.jobs && expired)
-        batch_abandon(&loop->batch);
     for (struct job *job = loop->batch.jobs, *next; job; job = next) {
         next = job->next;
-        if (expired)
-            job->outcome = JOB_EXPIRED;
         job->done(job);
     }
     loop->batch.jobs = NULL;
 }
 
-/* The latest deadline in the batch: before it, somebody still waits for the answer. */
-static uint64_t batch_deadline(const struct batch *batch)
+/* Answers those in the queue whose deadline has passed. */
+static bool expire_queue(struct loop *loop, uint64_t now)
 {
-    uint64_t latest = 0;
-    for (const struct job *job = batch->jobs; job; job = job->next)
-        latest = job->deadline_ns > latest ? job->deadline_ns : latest;
-    return latest;
+    bool any = false;
+    for (struct job **link = &loop->queue, *job; (job = *link);) {
+        if (now < job->deadline_ns) {
+            link = &job->next;
+            continue;
+        }
+        *link = job->next;
+        loop->queued_rows -= job->rows;
+        end_job(job, JOB_EXPIRED);
+        any = true;
+    }
+    rebuild_queue_end(loop);
+    return any;
+}
+
+/* Takes those out of the running batch who wait no longer. */
+static bool thin_batch(struct loop *loop, uint64_t now)
+{
+    bool any = false;
+    for (struct job *job = loop->batch.jobs, *next; job; job = next) {
+        enum job_outcome fate = fate_of(job, now);
+        next = job->next;
+        if (fate == JOB_DONE)
+            continue;
+        batch_drop(&loop->batch, job);
+        end_job(job, fate);
+        any = true;
+    }
+    return any;
 }
 
 /* Computes for one slice; returns whether anything was answered. */
@@ -253,14 +284,15 @@ static bool run_slice(struct loop *loop)
     if (!loop->batch.jobs) {
         struct job *jobs = take_jobs(loop, now);
         if (!jobs)
-            return true; /* all that waited had expired */
+            return true; /* of all that waited, nobody waits any more */
         batch_begin(&loop->batch, seat_of(loop, jobs), jobs);
     }
-    bool expired = now >= batch_deadline(&loop->batch);
-    if (!expired && !batch_advance(&loop->batch, end))
-        return false;
-    finish_batch(loop, expired);
-    return true;
+    bool answered = batch_advance(&loop->batch, end);
+    if (answered)
+        finish_batch(loop);
+    now = cpu_clock_ns();
+    answered |= thin_batch(loop, now);
+    return expire_queue(loop, now) || answered;
 }
 
 /* The thread */
@@ -299,6 +331,16 @@ static bool ended(const struct loop *loop)
     return phase == PHASE_ABORTING || (phase == PHASE_CLOSING && loop_load(loop) == 0);
 }
 
+/* Reads, handles and writes what is ready. With work waiting, and no longer than a slice, until
+ * nothing is: one call reads but some KiB of each body, which must not take a slice each. */
+static void run_http(struct loop *loop)
+{
+    uint64_t end = cpu_clock_ns() + loop->server->options.slice_ms * 1000000u;
+    do
+        http_run(loop->http);
+    while (has_work(loop) && http_timeout_ms(loop->http) == 0 && cpu_clock_ns() < end);
+}
+
 static void turn(struct loop *loop)
 {
     struct pollfd polled[2] = {{.fd = http_descriptor(loop->http), .events = POLLIN},
@@ -307,7 +349,7 @@ static void turn(struct loop *loop)
     if (polled[1].revents)
         read_mailbox(loop);
     look_at_registry(loop);
-    http_run(loop->http);
+    run_http(loop);
     if (has_work(loop) && run_slice(loop))
         http_run(loop->http);
     sweep(loop);
@@ -347,13 +389,12 @@ static enum status start(struct loop *loop, struct error *error)
 /* Jobs that are left when the loop was told to abort: their exchanges end without an answer. */
 static void abandon_jobs(struct loop *loop)
 {
-    finish_batch(loop, true);
-    while (loop->queue) {
-        struct job *job = loop->queue;
-        loop->queue = job->next;
-        expire(job);
-    }
-    rebuild_queue_end(loop);
+    if (loop->batch.jobs)
+        batch_abandon(&loop->batch);
+    for (struct job *job = loop->batch.jobs; job; job = job->next)
+        job->outcome = JOB_EXPIRED;
+    finish_batch(loop);
+    expire_queue(loop, UINT64_MAX);
 }
 
 void loop_close(struct loop *loop)

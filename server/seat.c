@@ -30,6 +30,10 @@ static enum status open_memory(struct seat *seat, struct error *error)
             return error_set(error, STATUS_OUT_OF_MEMORY, "no memory left for the inputs of %s",
                              model->name);
     }
+    seat->spans = arena_alloc(&seat->arena, seat->session.capacity, sizeof *seat->spans);
+    if (!seat->spans)
+        return error_set(error, STATUS_OUT_OF_MEMORY, "no memory left for the rows of %s",
+                         model->name);
     return counters_init(&seat->totals, &seat->arena, &model->plan, model->level, error);
 }
 
@@ -105,8 +109,10 @@ static void fold(struct seat *seat, uint64_t rows)
 static struct batch batch_of(struct seat *seat, struct job *jobs)
 {
     struct batch batch = {.seat = seat, .jobs = jobs};
-    for (const struct job *job = jobs; job; job = job->next)
+    for (struct job *job = jobs; job; job = job->next) {
+        job->begun_rows = 0;
         batch.rows += job->rows;
+    }
     return batch;
 }
 
@@ -119,49 +125,35 @@ void batch_begin(struct batch *batch, struct seat *seat, struct job *jobs)
     pthread_mutex_unlock(&seat->lock);
 }
 
-/* Some rows of a job that lie in the current piece. */
-struct span {
-    struct job *job;
-    size_t row;   /* of the job */
-    size_t rows;  /* how many */
-    size_t place; /* first row in the piece */
-};
-
-/* The next span of the piece, beginning with {.job = NULL}; false behind the last. */
-static bool next_span(const struct batch *batch, struct span *span)
+/* Puts rows of the jobs, in their order, into the next piece. */
+static void fill_piece(struct batch *batch)
 {
-    size_t first = 0; /* row of the batch at which job begins */
-    size_t place = span->job ? span->place + span->rows : 0;
-    if (place == batch->piece)
-        return false;
-    struct job *job = batch->jobs;
-    while (first + job->rows <= batch->done + place) {
-        first += job->rows;
-        job = job->next;
+    size_t capacity = batch->seat->session.capacity;
+    batch->piece = batch->span_count = 0;
+    for (struct job *job = batch->jobs; job && batch->piece < capacity; job = job->next) {
+        size_t left = job->rows - job->begun_rows, room = capacity - batch->piece;
+        size_t rows = left < room ? left : room;
+        if (rows == 0)
+            continue;
+        batch->seat->spans[batch->span_count++] =
+            (struct span){job, job->begun_rows, rows, batch->piece};
+        job->begun_rows += rows;
+        batch->piece += rows;
     }
-    size_t row = batch->done + place - first;
-    size_t rows = job->rows - row;
-    if (rows > batch->piece - place)
-        rows = batch->piece - place;
-    *span = (struct span){job, row, rows, place};
-    return true;
 }
 
 /* Gives the session its inputs: in place when one job fills the piece, else copied together. */
-static void bind_inputs(struct batch *batch)
+static void bind_inputs(const struct batch *batch)
 {
     struct seat *seat = batch->seat;
-    struct span whole = {.job = NULL};
-    next_span(batch, &whole);
     for (size_t i = 0; i < seat->model->graph.input_count; i++) {
         size_t features = seat->model->inputs[i].features;
-        const float *x = seat->staging[i];
-        if (whole.rows == batch->piece) {
-            x = whole.job->x[i] + whole.row * features;
-        } else {
-            for (struct span span = {.job = NULL}; next_span(batch, &span);)
-                memcpy(seat->staging[i] + span.place * features,
-                       span.job->x[i] + span.row * features, span.rows * features * sizeof(float));
+        const float *x = seat->spans[0].job->x[i] + seat->spans[0].row * features;
+        for (size_t s = 0; s < batch->span_count && batch->span_count > 1; s++) {
+            const struct span *span = &seat->spans[s];
+            memcpy(seat->staging[i] + span->place * features,
+                   span->job->x[i] + span->row * features, span->rows * features * sizeof(float));
+            x = seat->staging[i];
         }
         session_bind(&seat->session, i, x);
     }
@@ -202,20 +194,21 @@ static void take_activity(const struct seat *seat, const struct span *span)
 static void deliver_piece(struct batch *batch)
 {
     const struct seat *seat = batch->seat;
-    for (struct span span = {.job = NULL}; next_span(batch, &span);) {
-        take_outputs(seat, &span);
-        if (span.job->active)
-            take_activity(seat, &span);
+    for (size_t s = 0; s < batch->span_count; s++) {
+        const struct span *span = &seat->spans[s];
+        if (!span->job)
+            continue;
+        take_outputs(seat, span);
+        if (span->job->active)
+            take_activity(seat, span);
+        batch->done += span->rows;
     }
-    batch->done += batch->piece;
     batch->running = false;
 }
 
 static void begin_piece(struct batch *batch)
 {
-    size_t rest = batch->rows - batch->done;
-    size_t capacity = batch->seat->session.capacity;
-    batch->piece = rest < capacity ? rest : capacity;
+    fill_piece(batch);
     batch->running = true;
     bind_inputs(batch);
     session_begin(&batch->seat->session, batch->piece);
@@ -275,6 +268,34 @@ void seat_run(struct seat *seat, struct job *job)
     pthread_mutex_unlock(&seat->lock);
     batch.compute_ns = cpu_clock_ns() - begun;
     finish_jobs(&batch);
+}
+
+/* Takes job out of the piece that is being run; returns how many of its rows were in it. */
+static size_t leave_piece(struct batch *batch, const struct job *job)
+{
+    size_t left = 0, others = 0;
+    for (size_t s = 0; s < batch->span_count; s++) {
+        struct span *span = &batch->seat->spans[s];
+        if (span->job == job) {
+            left += span->rows;
+            span->job = NULL;
+        }
+        others += span->job != NULL;
+    }
+    if (others == 0)
+        batch_abandon(batch);
+    return left;
+}
+
+void batch_drop(struct batch *batch, struct job *job)
+{
+    size_t in_piece = batch->running ? leave_piece(batch, job) : 0;
+    batch->done -= job->begun_rows - in_piece;
+    batch->rows -= job->rows;
+    struct job **link = &batch->jobs;
+    while (*link != job)
+        link = &(*link)->next;
+    *link = job->next;
 }
 
 void batch_abandon(struct batch *batch)

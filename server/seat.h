@@ -13,11 +13,20 @@
 #include "job.h"
 #include "model/model.h"
 
+/* Rows of a job that lie side by side in a piece. */
+struct span {
+    struct job *job; /* NULL: nobody waits for them any more */
+    size_t row;      /* of the job */
+    size_t rows;     /* how many */
+    size_t place;    /* first row in the piece */
+};
+
 struct seat {
     _Alignas(64) const struct model *model; /* borrowed; no two seats share a cache line */
     struct session session;
-    struct arena arena;           /* owned: staging and totals */
+    struct arena arena;           /* owned: staging, spans and totals */
     float *staging[GRAPH_IO_MAX]; /* per input [capacity, features]: rows of several jobs */
+    struct span *spans;           /* [capacity]: of the piece that is being run */
     pthread_mutex_t lock;
     struct counters totals; /* under lock */
     uint64_t pending;       /* under lock: rows in the session's tallies that count already */
@@ -46,8 +55,9 @@ void seat_run(struct seat *seat, struct job *job);
  */
 struct batch {
     struct seat *seat;
-    struct job *jobs; /* in order, linked by next */
-    size_t rows, done, piece;
+    struct job *jobs;  /* in order, linked by next */
+    size_t rows, done; /* of those jobs: all, and finished ones */
+    size_t piece, span_count;
     uint64_t compute_ns;
     bool running; /* a piece has begun */
 };
@@ -57,6 +67,10 @@ void batch_begin(struct batch *batch, struct seat *seat, struct job *jobs);
 /* Runs on until every row is done (true) or deadline_ns has passed (false). Finished pieces are
  * counted in the totals before this returns, and their rows written to their jobs. */
 bool batch_advance(struct batch *batch, uint64_t deadline_ns);
+
+/* Takes a job out, whose memory is not touched any more: of its rows those of a piece that others
+ * share are computed to the end, but for nobody. Without jobs the batch is at its end. */
+void batch_drop(struct batch *batch, struct job *job);
 
 /* Gives a batch up: what its unfinished piece has counted is forgotten. */
 void batch_abandon(struct batch *batch);

@@ -209,6 +209,9 @@ static void finish(struct infer *infer)
     if (infer->job.outcome == JOB_EXPIRED)
         exchange_refuse(infer->exchange, 504, "deadline",
                         "the answer was not ready within the request's deadline");
+    else if (infer->job.outcome == JOB_GONE)
+        exchange_refuse(infer->exchange, HTTP_CLIENT_CLOSED, "client_closed",
+                        "the client has closed the connection");
     else
         infer->codec->reply(infer);
     const struct job *job = &infer->job;
@@ -223,9 +226,19 @@ static void finish(struct infer *infer)
     usage->leads = job->leads;
 }
 
+static struct infer *infer_of(const struct job *job)
+{
+    return (struct infer *)((char *)job - offsetof(struct infer, job));
+}
+
+static bool is_gone(const struct job *job)
+{
+    return exchange_is_gone(infer_of(job)->exchange);
+}
+
 static void on_done(struct job *job)
 {
-    struct infer *infer = (struct infer *)((char *)job - offsetof(struct infer, job));
+    struct infer *infer = infer_of(job);
     finish(infer);
     exchange_resume(infer->exchange);
 }
@@ -246,6 +259,7 @@ static void submit(struct infer *infer)
     struct exchange *exchange = infer->exchange;
     struct job *job = &infer->job;
     job->deadline_ns = deadline_of(infer, job->submitted_ns);
+    job->is_gone = is_gone;
     job->done = on_done;
     if (job->deadline_ns <= job->submitted_ns) {
         job->outcome = JOB_EXPIRED;

@@ -280,6 +280,88 @@ Test(seat, jobs_around_the_capacity)
     close_fixture(&f);
 }
 
+/* Where the rows of job begin. */
+static size_t first_row(const struct fixture *f, const struct job *job)
+{
+    size_t first = 0;
+    for (const struct job *j = f->jobs; j < job; j++)
+        first += j->rows;
+    return first;
+}
+
+/* Runs jobs in slices and drops some on the way; returns how many rows are left. */
+static size_t run_and_drop(struct fixture *f, size_t count, bool *dropped)
+{
+    struct batch batch;
+    size_t rows = 0, remaining = count, slices = 1;
+    for (size_t j = 0; j < count; j++)
+        rows += f->jobs[j].rows;
+    batch_begin(&batch, &f->seat, f->jobs);
+    while (!batch_advance(&batch, 0)) {
+        size_t j = random_between(&f->random, 0, count - 1);
+        if (slices++ % 2 || dropped[j] || remaining == 1)
+            continue;
+        batch_drop(&batch, &f->jobs[j]);
+        close_job(&f->jobs[j]); /* nobody may write there any more */
+        dropped[j] = true;
+        remaining--;
+        rows -= f->jobs[j].rows;
+    }
+    return rows;
+}
+
+/* Those who stay get their rows, whoever leaves and whenever: before, in or after his piece. */
+Test(seat, dropped_jobs_do_not_disturb_the_others)
+{
+    enum { ROUNDS = 60 };
+    struct fixture f;
+    size_t all = 0, left = 0;
+    open_fixture(&f);
+    learn(&f);
+    for (size_t round = 0; round < ROUNDS; round++) {
+        bool dropped[JOBS_MAX] = {false}, leads = true;
+        size_t most = round % 2 ? 20 : 2 * f.seat.session.capacity;
+        size_t count = cut_jobs(&f, 0, random_between(&f.random, ROWS / 2, ROWS), most);
+        size_t rows = run_and_drop(&f, count, dropped);
+        for (size_t j = 0; j < count; j++, all++) {
+            left += dropped[j];
+            if (dropped[j])
+                continue;
+            expect_job(&f, &f.jobs[j], first_row(&f, &f.jobs[j]));
+            cr_assert(f.jobs[j].outcome == JOB_DONE && f.jobs[j].batch_rows == rows);
+            cr_assert_eq(f.jobs[j].leads, leads);
+            leads = false;
+            close_job(&f.jobs[j]);
+        }
+    }
+    cr_assert(left > ROUNDS && left < all / 2, "%zu of %zu", left, all);
+    close_fixture(&f);
+}
+
+/* Without jobs a batch is at its end, and what it was about is forgotten. */
+Test(seat, the_last_job_may_be_dropped)
+{
+    struct fixture f;
+    struct batch batch;
+    struct counters merged;
+    struct arena arena;
+    open_fixture(&f);
+    for (int slices = 0; slices < 3; slices++) {
+        open_job(&f, &f.jobs[0], 0, f.seat.session.capacity, true);
+        batch_begin(&batch, &f.seat, f.jobs);
+        for (int i = 0; i < slices; i++)
+            cr_assert_not(batch_advance(&batch, 0));
+        batch_drop(&batch, &f.jobs[0]);
+        close_job(&f.jobs[0]);
+        cr_assert(!batch.jobs && batch.rows == 0 && batch_advance(&batch, 0));
+    }
+    cr_assert_eq(samples_of(&f, &merged, &arena), 0);
+    arena_free(&arena);
+    learn(&f);
+    expect_counts(&f, 1);
+    close_fixture(&f);
+}
+
 /* Readers of /stats may come between two slices: they see whole pieces. */
 Test(seat, pieces_are_counted_when_they_are_finished)
 {
