@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -52,8 +53,8 @@ static const char *write_keys(struct temporary *temporary, const char *text)
     return path;
 }
 
-static void send(const struct daemon *daemon, const char *method, const char *path,
-                 const char *header, struct reply *reply)
+static void ask(const struct daemon *daemon, const char *method, const char *path,
+                const char *header, struct reply *reply)
 {
     struct request request = {.method = method, .path = path, .headers = {header}};
     if (strcmp(method, "POST") == 0) {
@@ -83,8 +84,8 @@ static void try_caller(const struct daemon *daemon, size_t route, size_t caller)
 {
     char path[128], what[256], challenge[HEADER_BYTES];
     struct reply reply;
-    send(daemon, routes[route].method, path_of(routes[route].path, path), callers[caller].header,
-         &reply);
+    ask(daemon, routes[route].method, path_of(routes[route].path, path), callers[caller].header,
+        &reply);
     snprintf(what, sizeof what, "%s with %s", path, callers[caller].header);
     reply_header(&reply, "WWW-Authenticate", challenge);
     if (routes[route].scopes == SCOPE_OPEN || (routes[route].scopes & callers[caller].scopes)) {
@@ -123,24 +124,24 @@ Test(keys, an_admin_key_does_not_open_what_needs_admin)
     struct reply reply;
     temporary_open(&temporary);
     DAEMON_START(&daemon, "--api-keys", write_keys(&temporary, KEYS), DIGITS);
-    send(&daemon, "POST", "/stats/reset", "Authorization: Bearer a-key", &reply);
+    ask(&daemon, "POST", "/stats/reset", "Authorization: Bearer a-key", &reply);
     expect_error(&reply, 403, "forbidden", "--admin", "reset");
     reply_free(&reply);
     daemon_stop(&daemon);
     temporary_close(&temporary);
 }
 
-static void expect_answer_before_body(const struct daemon *daemon, const char *headers, long status)
+/* The status line comes although the body does not. */
+static void expect_answer_before_body(const struct daemon *daemon, const char *headers,
+                                      const char *status)
 {
-    char head[256];
-    struct reply reply;
+    char head[256], line[sizeof "HTTP/1.1 100"] = "";
     int wire = wire_connect(daemon->port);
     snprintf(head, sizeof head, "POST /infer HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n%s\r\n",
              headers);
     cr_assert(wire_text(wire, head));
-    wire_answer(wire, &reply, PATIENCE_MS);
-    cr_assert_eq(reply.status, status, "%s: %s", headers, reply.body);
-    reply_free(&reply);
+    cr_assert_eq(recv(wire, line, sizeof line - 1, MSG_WAITALL), sizeof line - 1);
+    cr_assert_str_eq(line + strlen("HTTP/1.1 "), status, "%s", headers);
     close(wire);
 }
 
@@ -151,11 +152,11 @@ Test(keys, are_looked_at_before_the_body)
     struct daemon daemon;
     temporary_open(&temporary);
     DAEMON_START(&daemon, "--api-keys", write_keys(&temporary, KEYS), DIGITS);
-    expect_answer_before_body(&daemon, "Expect: 100-continue\r\n", 401);
+    expect_answer_before_body(&daemon, "Expect: 100-continue\r\n", "401");
     expect_answer_before_body(&daemon, "Expect: 100-continue\r\nAuthorization: Bearer m-key\r\n",
-                              403);
+                              "403");
     expect_answer_before_body(&daemon, "Expect: 100-continue\r\nAuthorization: Bearer i-key\r\n",
-                              100);
+                              "100");
     daemon_stop(&daemon);
     temporary_close(&temporary);
 }
@@ -177,7 +178,7 @@ static void reload(const struct daemon *daemon, const char *event)
 static void expect_status(const struct daemon *daemon, const char *header, long status)
 {
     struct reply reply;
-    send(daemon, "GET", "/models", header, &reply);
+    ask(daemon, "GET", "/models", header, &reply);
     expect_json(&reply, status, header);
     reply_free(&reply);
 }
