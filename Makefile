@@ -43,6 +43,8 @@ UNIT     = $(wildcard tests/unit/*/*.c tests/unit/*/*/*.c)
 API      = $(wildcard tests/api/*.c)
 SUPPORT  = $(wildcard tests/support/*.c)
 objects  = $(patsubst %.c,$(BUILD)/%.o,$(1))
+EMBEDDED = server/openapi.json
+FILES    = $(EMBEDDED:%=$(BUILD)/gen/%.o)
 KERNELS  = $(ISAS:%=$(BUILD)/core/kernels/kernels_%.o)
 
 all: $(BUILD)/relud ## build the daemon
@@ -51,7 +53,7 @@ $(BUILD)/libcore.a: $(call objects,$(CORE)) $(KERNELS) $(BUILD)/gen/onnx.pb-c.o
 	@rm -f $@
 	$(Q) $(AR) rcs $@ $^
 
-$(BUILD)/relud: $(call objects,server/main.c $(SERVER)) $(BUILD)/libcore.a
+$(BUILD)/relud: $(call objects,server/main.c $(SERVER)) $(FILES) $(BUILD)/libcore.a
 	$(Q) $(CC) $(LDFLAGS) $^ $(LDLIBS) -o $@
 
 $(BUILD)/gen/onnx.pb-c.c: /usr/include/onnx/onnx.proto
@@ -60,6 +62,14 @@ $(BUILD)/gen/onnx.pb-c.c: /usr/include/onnx/onnx.proto
 
 $(BUILD)/gen/onnx.pb-c.o: $(BUILD)/gen/onnx.pb-c.c
 	$(Q) $(CC) -std=c11 $(CFLAGS) -I$(BUILD)/gen -c $< -o $@
+
+# A file as an array of its bytes, with a NUL at the end: see server/embedded.h.
+$(BUILD)/gen/server/%.c: server/% Makefile
+	@mkdir -p $(@D)
+	$(Q) { echo 'const char embedded_$(subst .,_,$*)[] = {'; od -An -v -tx1 $< | sed "s/ \(..\)/'\\\\x\1',/g"; echo '0};'; } >$@
+
+$(FILES): %.o: %.c
+	$(Q) $(CC) -std=c11 $(CFLAGS) -c $< -o $@
 
 # core sees core alone; server sees both; tests see everything.
 $(BUILD)/core/%.o: INCLUDES = -Icore -Icore/kernels
@@ -104,7 +114,7 @@ install: all ## install the daemon and the bundled models under DESTDIR/PREFIX
 
 ## Tests
 
-$(BUILD)/tests/unit_tests: $(call objects,$(UNIT) $(SUPPORT) $(SERVER)) $(BUILD)/libcore.a
+$(BUILD)/tests/unit_tests: $(call objects,$(UNIT) $(SUPPORT) $(SERVER)) $(FILES) $(BUILD)/libcore.a
 	$(Q) $(CC) $(LDFLAGS) $^ $(LDLIBS) -lcriterion -lcurl -o $@
 
 $(BUILD)/tests/api_tests: $(call objects,$(API) $(SUPPORT)) $(BUILD)/libcore.a

@@ -2,7 +2,7 @@
 """docs.py [--update]: README.md tells the truth.
 
 Runs every `$ command` of the README's console blocks against a live relud that serves the bundled models, and compares what
-comes out with what the page says (timings aside). The block after "a flag wins" must be what --help prints. With
+comes out with what the page says (timings aside). The commands must be those that --help lists, the block after "a flag wins" its options. With
 --update the page is corrected instead.
 """
 import os
@@ -47,16 +47,23 @@ def check_console(block, port, wrong):
     return "".join(shown)
 
 
-def options():
+def commands(text):
+    """The words of each line "relud WORD…", as far as they are a command's."""
+    return [words.strip() for words in re.findall(r"^ *relud ((?:[a-z]+ ?)+|\S+)", text, flags=re.M)]
+
+
+def check_help(page, wrong):
+    """The commands and options that --help lists; the commands' own options may be told at more length."""
     text = subprocess.run([RELUD, "--help"], capture_output=True, text=True, check=True).stdout
-    return text[text.index("  --host"):]
+    options = text[text.index("  --host"):]
+    listed = re.search(r"## Command line\n\n```\n(.*?)```", page, flags=re.S)[1]
+    if commands(listed) != commands(text):
+        wrong.append(f"the page lists the commands {commands(listed)}, --help {commands(text)}")
 
-
-def check_options(page, wrong):
     def replace(found):
-        if found[2] != options():
+        if found[2] != options:
             wrong.append("the list of options is not what --help prints")
-        return found[1] + options() + found[3]
+        return found[1] + options + found[3]
 
     return re.sub(r"(a flag wins\):\n\n```\n)(.*?)(```)", replace, page, flags=re.S)
 
@@ -70,7 +77,7 @@ def main():
     finally:
         server.terminate()
         server.wait()
-    fixed = check_options(fixed, wrong)
+    fixed = check_help(fixed, wrong)
     if "--update" in sys.argv:
         open("README.md", "w", encoding="utf-8").write(fixed)
     elif wrong:
