@@ -3,16 +3,14 @@
 #include <ctype.h>
 #include <errno.h>
 #include <microhttpd.h>
-#include <linux/tcp.h>
-#include <netinet/in.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "access.h"
+#include "connection.h"
 #include "cpu.h"
 #include "log.h"
 #include "loop.h"
@@ -24,31 +22,11 @@
  * 256 KiB would cost more than half of the requests per second (measured). */
 enum { CONNECTION_MEMORY_BYTES = 16 * 1024 };
 
-/* As <netinet/tcp.h> numbers the states; it cannot be included beside <linux/tcp.h>. */
-enum { TCP_STATE_CLOSE = 7, TCP_STATE_CLOSE_WAIT = 8 };
-
-/* How long a connection must have been idle to be closed while draining: a client under way with
- * its next request shall get an answer. */
-enum { DRAIN_IDLE_MS = 250 };
-
-/* A socket, from its acceptance to its end. */
-struct connection {
-    struct connection *next, *previous;
-    struct http *http;
-    int descriptor;
-    struct exchange *exchange; /* the request being read or answered; NULL between requests */
-    uint64_t idle_since_ns;    /* when it was opened or its last answer left */
-    bool known;                /* received_bytes below is meaningful */
-    uint64_t received_bytes;   /* when the connection was last seen idle */
-    uint64_t header_since_ns;  /* when bytes of a new header were first seen; 0 for none */
-};
-
 struct http {
     struct MHD_Daemon *daemon;
     struct loop *loop;
     struct http_limits limits;
-    struct connection *connections;
-    unsigned connection_count;
+    struct connections connections;
 };
 
 /* Answers */
@@ -279,44 +257,17 @@ static void on_completed(void *context, struct MHD_Connection *raw, void **slot,
 
 /* Connections */
 
-static void open_connection(struct http *http, struct MHD_Connection *raw, void **slot)
-{
-    struct connection *connection = calloc(1, sizeof *connection);
-    *slot = connection;
-    if (!connection)
-        return;
-    connection->http = http;
-    connection->descriptor =
-        MHD_get_connection_info(raw, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
-    connection->idle_since_ns = cpu_clock_ns();
-    connection->known = true;
-    connection->next = http->connections;
-    if (http->connections)
-        http->connections->previous = connection;
-    http->connections = connection;
-    http->connection_count++;
-}
-
-static void close_connection(struct http *http, struct connection *connection)
-{
-    if (connection->previous)
-        connection->previous->next = connection->next;
-    else
-        http->connections = connection->next;
-    if (connection->next)
-        connection->next->previous = connection->previous;
-    free(connection);
-    http->connection_count--;
-}
-
 static void on_connection(void *context, struct MHD_Connection *raw, void **slot,
                           enum MHD_ConnectionNotificationCode code)
 {
+    struct http *http = context;
     if (code == MHD_CONNECTION_NOTIFY_STARTED)
-        open_connection(context, raw, slot);
+        *slot = connection_open(
+            &http->connections,
+            MHD_get_connection_info(raw, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd);
     else if (*slot)
-        close_connection(context, *slot);
-    loop_connections_changed(((struct http *)context)->loop);
+        connection_close(&http->connections, *slot);
+    loop_connections_changed(http->loop);
 }
 
 /* libmicrohttpd's own messages (a client's bad request, mostly) are for debugging. */
@@ -417,83 +368,21 @@ void http_run(struct http *http)
     MHD_run(http->daemon);
 }
 
-/* The sweep */
-
-static struct tcp_info tcp_info(const struct connection *connection)
-{
-    struct tcp_info info = {0};
-    socklen_t length = sizeof info;
-    getsockopt(connection->descriptor, IPPROTO_TCP, TCP_INFO, &info, &length);
-    return info;
-}
-
-static int unread_bytes(const struct connection *connection)
-{
-    int unread = 0;
-    ioctl(connection->descriptor, FIONREAD, &unread);
-    return unread;
-}
-
 bool exchange_is_gone(const struct exchange *exchange)
 {
     const struct connection *connection = connection_of(exchange->connection);
-    unsigned state = connection ? tcp_info(connection).tcpi_state : TCP_STATE_CLOSE;
-    return state == TCP_STATE_CLOSE ||
-           (state == TCP_STATE_CLOSE_WAIT && unread_bytes(connection) == 0);
-}
-
-/* The client has closed in the middle of a request. libmicrohttpd overlooks it when the end came
- * together with the last bytes. */
-static bool is_gone(const struct connection *connection)
-{
-    bool reading =
-        connection->exchange ? !connection->exchange->complete : connection->header_since_ns != 0;
-    return reading && tcp_info(connection).tcpi_state == TCP_STATE_CLOSE_WAIT &&
-           unread_bytes(connection) == 0;
-}
-
-/* Between requests: bytes that have arrived since the last one are the beginning of a header. */
-static bool header_is_late(struct connection *connection, uint64_t now)
-{
-    uint64_t received = tcp_info(connection).tcpi_bytes_received;
-    if (!connection->known) {
-        connection->known = true;
-        connection->received_bytes = received;
-    }
-    if (received == connection->received_bytes)
-        return false;
-    if (connection->header_since_ns == 0)
-        connection->header_since_ns = now;
-    return now - connection->header_since_ns > connection->http->limits.header_s * 1000000000ull;
-}
-
-static bool body_is_late(const struct connection *connection, uint64_t now)
-{
-    const struct exchange *exchange = connection->exchange;
-    uint64_t limit_ns = connection->http->limits.body_ms * 1000000ull;
-    return !exchange->complete && now - exchange->began_ns > limit_ns;
-}
-
-/* Nothing is being read, nothing has arrived unread, and it has been so for a while. */
-static bool is_idle(const struct connection *connection, uint64_t now)
-{
-    if (connection->exchange || connection->header_since_ns ||
-        now - connection->idle_since_ns < DRAIN_IDLE_MS * 1000000ull)
-        return false;
-    return unread_bytes(connection) == 0;
+    return !connection || connection_is_gone(connection);
 }
 
 void http_sweep(struct http *http, bool draining)
 {
     uint64_t now = cpu_clock_ns();
-    for (struct connection *c = http->connections; c; c = c->next) {
-        bool late = c->exchange ? body_is_late(c, now) : header_is_late(c, now);
-        if (late || is_gone(c) || (draining && is_idle(c, now)))
+    for (struct connection *c = http->connections.first; c; c = c->next)
+        if (connection_overstays(c, &http->limits, now, draining))
             shutdown(c->descriptor, SHUT_RDWR);
-    }
 }
 
 unsigned http_connections(const struct http *http)
 {
-    return http->connection_count;
+    return http->connections.count;
 }
