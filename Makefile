@@ -14,7 +14,8 @@ PACKAGES_BUILD = gcc make libc6-dev libmicrohttpd-dev libjansson-dev zlib1g-dev 
                  libgnutls28-dev libprotobuf-c-dev protobuf-c-compiler libonnx-dev
 PACKAGES_TEST  = libcriterion-dev libcurl4-openssl-dev curl python3-numpy python3-onnx \
                  prometheus
-PACKAGES_BENCH = libdnnl-dev libopenblas-dev wrk python3-numpy python3-onnx
+PACKAGES_BENCH = libdnnl-dev libopenblas-dev python3-numpy python3-onnx
+PACKAGES_SERVE = wrk python3-fastapi uvicorn python3-uvloop python3-httptools python3-numpy python3-onnx
 PACKAGES_LINT  = clang-format cppcheck
 
 CPPFLAGS  += -D_GNU_SOURCE -isystem $(BUILD)/gen
@@ -190,10 +191,13 @@ format: deps-lint ## let clang-format decide
 ## Benchmarks
 
 $(BUILD)/tests/bench/%.o: ALL_CFLAGS += -O3 -march=native
-BENCH    = $(wildcard tests/bench/*.c)
+CONTENDERS = tests/bench/subject.c $(wildcard tests/bench/contender_*.c)
 $(BUILD)/tests/bench/kernels $(BUILD)/tests/bench/load: $(BUILD)/tests/bench/%: \
-    $(call objects,tests/bench/%.c $(filter-out tests/bench/kernels.c tests/bench/load.c,$(BENCH))) $(BUILD)/libcore.a
+    $(call objects,tests/bench/%.c $(CONTENDERS)) $(BUILD)/libcore.a
 	$(Q) $(CC) $(LDFLAGS) $^ $(LDLIBS) -ldnnl -lopenblas -o $@
+
+$(BUILD)/tests/bench/openload: $(call objects,tests/bench/openload.c)
+	$(Q) $(CC) $(LDFLAGS) $^ -o $@
 
 deps-bench:
 	@tests/deps.sh $(PACKAGES_BUILD) $(PACKAGES_BENCH)
@@ -203,6 +207,12 @@ bench: deps-bench ## speed beside other runtimes; BENCH_ARGS="--quick --filter R
 	@$(MAKE) --no-print-directory all $(BUILD)/tests/bench/kernels $(BUILD)/tests/bench/load
 	@tests/bench/bench.py --build $(BUILD) $(BENCH_ARGS)
 
+bench-serve: ## the daemon beside Node + ONNX Runtime and FastAPI + NumPy; BENCH_ARGS="--quick --json FILE"
+	@tests/deps.sh $(PACKAGES_BUILD) $(PACKAGES_SERVE)
+	@tests/bench/peer.sh build/bench
+	@$(MAKE) --no-print-directory all $(BUILD)/tests/bench/openload
+	@tests/bench/serve.py --build $(BUILD) $(BENCH_ARGS)
+
 clean: ## remove everything that was built
 	rm -rf build
 
@@ -210,4 +220,4 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
 
 .PHONY: all tests fuzz reloads kills conformance architectures deps deps-build deps-lint run install test unit api container asan tsan lint format bench \
-        deps-bench clean help
+        bench-serve deps-bench clean help

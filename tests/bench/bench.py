@@ -7,7 +7,6 @@ import argparse
 import json
 import os
 import re
-import subprocess
 import sys
 from datetime import datetime, timezone
 from pathlib import Path
@@ -16,33 +15,10 @@ import cases
 import kernels
 import loading
 import models
-import serve
+from machine import machine_line, warn_of_load
 
 THREADS = (1, 2)
-PARTS = ("kernels", "load", "daemon")
-DAEMON_CASES = (("digits", 1), ("digits", 64), ("mlp", 1), ("mlp-z80", 1), ("mlp-z80", 64))
-DAEMON_ROWS = {"digits": ("digits", 0), "mlp": ("mlp784", 0), "mlp-z80": ("mlp784", 80)}
-QUICK_CASES = (("digits", 1), ("digits", 64), ("mlp-z80", 1), ("mlp-z80", 64))
-
-
-def read(path, pattern, fallback="?"):
-    try:
-        found = re.search(pattern, Path(path).read_text(), re.MULTILINE)
-    except OSError:
-        found = None
-    return found[1].strip() if found else fallback
-
-
-def output(*command):
-    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
-
-
-def machine_line(libraries):
-    cores = len(os.sched_getaffinity(0))
-    return (f"{read('/proc/cpuinfo', r'^model name.*?: (.*)$')}, {cores} cores, Linux "
-            f"{os.uname().release}, load {os.getloadavg()[0]:.1f}; {libraries}; "
-            f"Node {output('node', '--version') or 'none'}; "
-            f"{output('wrk', '-v').splitlines()[0].split(' [')[0]}")
+PARTS = ("kernels", "load")
 
 
 def ort_library(node_modules):
@@ -79,45 +55,6 @@ def run_kernels(options, program):
     return results
 
 
-# Daemon
-
-
-def run_daemon(options, node_modules):
-    chosen = QUICK_CASES if options.quick else DAEMON_CASES
-    connections = (1, 16) if options.quick else serve.CONNECTIONS
-    rounds = options.rounds or (1 if options.quick else 4)
-    rows = {name: models.rows_of(*kind) for name, kind in DAEMON_ROWS.items()}
-    results, memory = [], {}
-    for name, net in (("digits", "digits"), ("mlp", "mlp784")):
-        of_model = [case for case in chosen if case[0].startswith(name)]
-        some, memory[name] = serve.run_model(options.build / "relud", node_modules, options.dir,
-                                             models.model_file(options.dir, net), rows, of_model,
-                                             connections, rounds)
-        results += some
-    return results, memory
-
-
-def print_daemon(results, memory):
-    print("Daemon, JSON in and out over loopback, one loop against one Node process: requests per second,\n"
-          "p50 and p99 in microseconds, CPU microseconds per request. Ratios of requests per second: median (p10)\n"
-          "over the rounds, with and without statistics in relud's replies; then of CPU time per request.\n")
-    print(f"{'case':<9}{'rows':>4}{'conns':>6}  {'relud, stats in every reply':>32}  "
-          f"{'Node + ONNX Runtime':>32}  {'relud/Node':>15} {'no stats':>9} {'CPU':>6}")
-    for r in results:
-        texts = []
-        for name in ("relud", "node"):
-            s = r["servers"][name]
-            texts.append(f"{s['rps']:>8.0f} {s['p50_us']:>7.0f} {s['p99_us']:>7.0f} {s['cpu_us']:>7.1f}")
-        print(f"{r['model']:<9}{r['rows']:>4}{r['connections']:>6}  {texts[0]}  {texts[1]}  "
-              f"{r['ratio']:>6.1f}x ({r['ratio_p10']:>4.1f}x) {r['ratio_no_stats']:>8.1f}x "
-              f"{r['cpu_ratio'] or float('nan'):>5.1f}x")
-    print()
-    for model, of in memory.items():
-        print(f"Resident after the run, {model}: relud {of['relud']['rss_mib']:.0f} MiB "
-              f"(peak {of['relud']['peak_mib']:.0f}), Node {of['node']['rss_mib']:.0f} MiB "
-              f"(peak {of['node']['peak_mib']:.0f}); {of['node']['rss_mib'] / of['relud']['rss_mib']:.1f}x")
-
-
 def parse():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--build", type=Path, required=True, help="where relud was built")
@@ -136,9 +73,7 @@ def main():
     options = parse()
     options.dir.mkdir(parents=True, exist_ok=True)
     node_modules = options.dir / "node_modules"
-    if os.getloadavg()[0] > 0.5:
-        print(f"bench: the load is {os.getloadavg()[0]:.1f}: other programs are at work, figures will vary",
-              file=sys.stderr)
+    warn_of_load()
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     tests = options.build / "tests" / "bench"
     program = kernels.Program(tests / "kernels", ort_library(node_modules), options.dir,
@@ -159,9 +94,6 @@ def main():
         report["load"] = loading.loads(program, tests / "load", options.quick)
         loading.print_loads(report["load"], options.markdown)
         sys.stdout.flush()
-    if "daemon" in wanted:
-        report["daemon"], report["memory"] = run_daemon(options, node_modules)
-        print_daemon(report["daemon"], report["memory"])
     if options.json:
         options.json.write_text(json.dumps(report, indent=1) + "\n")
 

@@ -89,7 +89,7 @@ class Cost:
 
 COSTS = tuple(Cost(case, most) for case, most in (
     (Case("digits", 1), 0.03), (Case("digits", 64), 0.03), (Case("mlp784", 1, 1, 0, 50), 0.01),
-    (Case("mlp784", 1, 1, 80, 90), 0.01), (Case("mlp784", 64, 1, 0, 50), 0.01),
+    (Case("mlp784", 1, 1, 80, 90), 0.01), (Case("dense4096", 1, 1, 90), 0.01), (Case("mlp784", 64, 1, 0, 50), 0.01),
     (Case("dense512", 64, 1, 0), 0.01), (Case("mlp4096", 64, 1, 0, 50), 0.01)))
 
 
