@@ -6,10 +6,9 @@ In turn, on bodies that change. wrk asks as fast as it is answered, openload at 
 `make bench-serve` installs the peers and calls this."""
 import argparse
 import json
-import os
 import statistics
+import re
 import subprocess
-import sys
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -19,7 +18,7 @@ import numpy as np
 import models
 from machine import machine_line, warn_of_load
 from servers import Server, commands, run_sender, run_wrk, start_ms
-from tables import print_table
+from tables import into_page, print_table
 
 BODIES = 64  # different ones, sent in turn
 CONNECTIONS = {1: (1, 16, 64, 256), 64: (1, 16)}  # by rows of a request
@@ -232,6 +231,8 @@ def print_results(results, markdown):
 
 
 def print_open(curve, markdown):
+    if not curve:
+        return
     print(f"Constant rate over {OPEN_CONNECTIONS} connections, digits/b1: microseconds from when a request was "
           "due.\n")
     rows = [[str(c["rate"]), c["server"], f"{c['rps']:.0f}", *(f"{c[p]:.0f}" for p in
@@ -263,9 +264,10 @@ def parse():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--build", type=Path, required=True, help="where relud was built")
     parser.add_argument("--quick", action="store_true", help="only what has a target, two rounds")
-    parser.add_argument("--filter", default="", help="only cases whose names contain this")
+    parser.add_argument("--filter", metavar="REGEX", default="", help="only cases whose names match")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all results there, too")
     parser.add_argument("--markdown", action="store_true", help="print Markdown tables")
+    parser.add_argument("--readme", type=Path, metavar="FILE", help="put the summary into that page")
     parser.add_argument("--rounds", type=int, help="how often each server has its turn")
     parser.add_argument("--dir", type=Path, default=models.ROOT / "build" / "bench",
                         help="for files and peers")
@@ -280,10 +282,10 @@ def chosen_cases(options):
     for case in CASES:
         counts = sorted({t.connections for t in TARGETS if t.case == case}) \
             if options.quick else CONNECTIONS[case.rows]
-        if counts and options.filter in case.name:
+        if counts and re.search(options.filter, case.name):
             chosen[case] = counts
     if not chosen:
-        raise SystemExit(f"bench: no case has {options.filter} in its name")
+        raise SystemExit(f"bench: no case matches {options.filter}")
     return chosen
 
 
@@ -300,10 +302,13 @@ def main():
         run_net(options, node_modules, net, chosen, report)
     report["start_ms"], report["image_bytes"] = starts(options, node_modules), image_bytes()
     print_results(report["results"], options.markdown)
-    if report["open_loop"]:
-        print_open(report["open_loop"], options.markdown)
+    print_open(report["open_loop"], options.markdown)
     print_targets(report, options.markdown)
-    sys.stdout.flush()
+    if options.readme:
+        with into_page(options.readme, "bench-serve"):
+            print(f"{report['machine']}\n")
+            print_targets(report, markdown=True)
+            print_open(report["open_loop"], markdown=True)
     if options.json:
         options.json.write_text(json.dumps(report, indent=1) + "\n")
 

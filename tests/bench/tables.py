@@ -1,4 +1,7 @@
-"""Tables for a terminal, or as Markdown."""
+"""Tables for a terminal, or as Markdown, also into a page."""
+import contextlib
+import io
+import re
 
 
 def duration(nanoseconds):
@@ -9,13 +12,29 @@ def duration(nanoseconds):
 
 
 def print_table(header, rows, markdown):
-    """The first column to the left, numbers to the right."""
+    """Text to the left, numbers to the right."""
+    columns = list(zip(*rows))
+    right = [i > 0 and any(cell[:1] in tuple("0123456789+-") for cell in column)
+             for i, column in enumerate(columns)]
     if markdown:
-        lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
+        lines = [header, ["---:" if r else "---" for r in right], *rows]
         print("\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n")
         return
     widths = [max(map(len, column)) for column in zip(header, *rows)]
     for line in (header, *rows):
-        cells = [line[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(line[1:], widths[1:]))]
-        print("  ".join(cells).rstrip())
+        print("  ".join(cell.rjust(w) if r else cell.ljust(w)
+                        for cell, w, r in zip(line, widths, right)).rstrip())
     print()
+
+
+@contextlib.contextmanager
+def into_page(path, name):
+    """What is printed meanwhile goes between the lines <!-- name --> and <!-- /name --> of the page."""
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        yield
+    page = path.read_text()
+    parts = re.split(rf"(?<=<!-- {name} -->\n).*(?=<!-- /{name} -->)", page, flags=re.DOTALL)
+    if len(parts) != 2:
+        raise SystemExit(f"bench: {path} has no place for {name}")
+    path.write_text(f"{parts[0]}\n{printed.getvalue().strip()}\n\n{parts[1]}")
