@@ -46,7 +46,7 @@ static enum status read_override(struct activation_override *override, char *lay
     return STATUS_OK;
 }
 
-static enum status add_override(struct overrides *overrides, const char *text, struct error *error)
+enum status overrides_add(struct overrides *overrides, const char *text, struct error *error)
 {
     char *copy = strdup(text);
     if (!copy)
@@ -64,7 +64,7 @@ enum status overrides_read(struct overrides *overrides, const struct options *op
         size_t length = target_length(item, sources);
         if (length != strlen(name) || strncmp(item, name, length) != 0)
             continue;
-        if (add_override(overrides, item + length + 1, error) != STATUS_OK) {
+        if (overrides_add(overrides, item + length + 1, error) != STATUS_OK) {
             overrides_free(overrides);
             return error->status;
         }

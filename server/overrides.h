@@ -10,6 +10,9 @@ struct overrides {
     size_t count;
 };
 
+/* Adds LAYER=NAME(param=value). */
+enum status overrides_add(struct overrides *overrides, const char *text, struct error *error);
+
 /* Whether each --activation names one of the models. */
 enum status overrides_check(const struct options *options, const struct sources *sources,
                             struct error *error);

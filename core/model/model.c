@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "bias.h"
 #include "config.h"
 #include "digest.h"
 #include "layers.h"
@@ -137,6 +138,19 @@ static void digest_activations(struct digest *digest, const struct graph *graph)
     }
 }
 
+/* Biases that are not the file's make another model, too. */
+static enum status change_biases(struct model *model, const struct model_options *options,
+                                 struct digest *digest, struct error *error)
+{
+    for (size_t i = 0; i < options->bias_count; i++) {
+        const char *text = options->biases[i];
+        digest_add(digest, text, strlen(text) + 1);
+        if (bias_change(model, text, error) != STATUS_OK)
+            return error_prefix(error, "bias");
+    }
+    return STATUS_OK;
+}
+
 static enum status load_onnx(struct model *model, const char *path, struct digest *digest,
                              struct error *error)
 {
@@ -234,7 +248,8 @@ static enum status load(struct model *model, const char *path, const struct mode
     if (load_network(model, &paths, &digest, error) != STATUS_OK ||
         load_config(model, config, &digest, error) != STATUS_OK)
         return error->status;
-    if (apply_overrides(model, options, error) != STATUS_OK)
+    if (apply_overrides(model, options, error) != STATUS_OK ||
+        change_biases(model, options, &digest, error) != STATUS_OK)
         return error_prefix(error, "%s", path);
     if (name_model(model, path, options, error) != STATUS_OK)
         return error->status;

@@ -61,6 +61,8 @@ struct model_options {
     enum stats_level level; /* unless config.json says otherwise */
     const struct activation_override *overrides;
     size_t override_count;
+    const char *const *biases; /* changes as bias.h takes them */
+    size_t bias_count;
 };
 
 /* How many rows a tensor of that shape holds for port: its first dimension, when the others are the

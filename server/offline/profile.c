@@ -1,39 +1,37 @@
 /* relud profile: a data set through a model, offline; what its neurons did, as a table and as a
- * snapshot. */
-#include <inttypes.h>
-#include <math.h>
+ * snapshot. With changes (--activation, --bias) the same rows go through the model as it is and
+ * through the changed one. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "commands.h"
 #include "cpu.h"
 #include "offline/arguments.h"
+#include "offline/findings.h"
 #include "offline/pass.h"
 #include "offline/progress.h"
-#include "save.h"
+#include "overrides.h"
 #include "seat.h"
 #include "stats/snapshot.h"
-#include "stats/verdict.h"
-#include "table.h"
 
 enum { BATCH_MAX = 1 << 16 };
 
 static const char usage[] =
     "usage: relud profile PATH --data [INPUT=]F.npy|F.csv|- [--out SNAPSHOT.json] [--json] "
-    "[--threads N] [--batch N]";
+    "[--threads N] [--batch N] [--activation LAYER=NAME(param=value)] [--bias "
+    "LAYER[UNITS]+=NUMBER]";
 
 struct profile {
     /* As asked. */
-    struct argument_list paths, data;
+    struct argument_list paths, data, activations, biases;
     const char *out;
     bool json;
     uint64_t threads, batch;
     /* As opened. */
-    struct model model;
+    struct subject subjects[PASS_MODELS_MAX];
+    size_t subject_count;
     struct arena arena; /* owned: counters */
-    struct counters counters;
     struct dataset datasets[GRAPH_IO_MAX];
     size_t dataset_count;
     char since[SNAPSHOT_SINCE_BYTES];
@@ -49,6 +47,8 @@ static enum status read_arguments(struct profile *profile, int count, char *cons
         {"--json", FLAG_SWITCH, &profile->json, 0, 0},
         {"--threads", FLAG_COUNT, &profile->threads, 1, PASS_THREADS_MAX},
         {"--batch", FLAG_COUNT, &profile->batch, 1, BATCH_MAX},
+        {"--activation", FLAG_LIST, &profile->activations, 0, 0},
+        {"--bias", FLAG_LIST, &profile->biases, 0, 0},
     };
     if (arguments_read(count, argv, flags, sizeof flags / sizeof flags[0], &profile->paths,
                        error) != STATUS_OK)
@@ -88,7 +88,7 @@ static enum status find_input(const struct model *model, const char *data, size_
 
 static enum status open_data(struct profile *profile, struct error *error)
 {
-    const struct model *model = &profile->model;
+    const struct model *model = &profile->subjects[0].model;
     for (size_t i = 0; i < GRAPH_IO_MAX; i++)
         profile->datasets[i].descriptor = -1;
     profile->dataset_count = model->graph.input_count;
@@ -111,21 +111,62 @@ static enum status open_data(struct profile *profile, struct error *error)
     return STATUS_OK;
 }
 
-static enum status open_model(struct profile *profile, struct error *error)
+static enum status open_subject(struct profile *profile, const struct model_options *options,
+                                struct error *error)
+{
+    struct subject *subject = &profile->subjects[profile->subject_count];
+    if (model_open(&subject->model, profile->paths.items[0], options, error) != STATUS_OK)
+        return error->status;
+    profile->subject_count++;
+    subject->model.level = STATS_full; /* whoever profiles wants to know, whatever is served */
+    return counters_init(&subject->counters, &profile->arena, &subject->model.plan, STATS_full,
+                         error);
+}
+
+/* MODEL/LAYER, as relud serve takes it, is the same as LAYER. */
+static const char *without_model(const struct profile *profile, const char *text)
+{
+    const char *name = profile->subjects[0].model.name;
+    const size_t length = strlen(name);
+    return strncmp(text, name, length) == 0 && text[length] == '/' ? text + length + 1 : text;
+}
+
+static enum status open_changed(struct profile *profile, struct error *error)
+{
+    struct overrides overrides = {.count = 0};
+    const char *biases[ARGUMENTS_MAX];
+    enum status status = STATUS_OK;
+    for (size_t i = 0; i < profile->biases.count; i++)
+        biases[i] = without_model(profile, profile->biases.items[i]);
+    for (size_t i = 0; i < profile->activations.count && status == STATUS_OK; i++)
+        status =
+            overrides_add(&overrides, without_model(profile, profile->activations.items[i]), error);
+    const struct model_options options = {.level = STATS_full,
+                                          .overrides = overrides.items,
+                                          .override_count = overrides.count,
+                                          .biases = biases,
+                                          .bias_count = profile->biases.count};
+    if (status == STATUS_OK)
+        status = open_subject(profile, &options, error);
+    overrides_free(&overrides);
+    return status;
+}
+
+static enum status open_models(struct profile *profile, struct error *error)
 {
     const struct model_options options = {.level = STATS_full};
-    if (model_open(&profile->model, profile->paths.items[0], &options, error) != STATUS_OK)
+    if (open_subject(profile, &options, error) != STATUS_OK)
         return error->status;
-    profile->model.level = STATS_full; /* whoever profiles wants to know, whatever is served */
-    return counters_init(&profile->counters, &profile->arena, &profile->model.plan, STATS_full,
-                         error);
+    const bool changed = profile->activations.count + profile->biases.count > 0;
+    return changed ? open_changed(profile, error) : STATUS_OK;
 }
 
 /* Tallies count the observations of one run in 32 bits. */
 static size_t choose_batch(const struct profile *profile)
 {
-    const struct plan *plan = &profile->model.plan;
-    size_t rows = profile->batch ? (size_t)profile->batch : seat_rows(&profile->model);
+    const struct model *model = &profile->subjects[0].model;
+    const struct plan *plan = &model->plan;
+    size_t rows = profile->batch ? (size_t)profile->batch : seat_rows(model);
     for (size_t i = 0; i < plan->layer_count; i++) {
         const size_t most = UINT32_MAX / plan->layers[i].positions;
         rows = rows < most ? rows : most;
@@ -138,92 +179,44 @@ static size_t choose_batch(const struct profile *profile)
 static enum status run(struct profile *profile, struct error *error)
 {
     struct progress progress = {.begun_ns = profile->begun_ns};
-    struct pass pass = {.models = {&profile->model},
-                        .model_count = 1,
+    struct pass pass = {.model_count = profile->subject_count,
                         .data = profile->datasets,
                         .kernels = kernels_select("auto", error),
                         .threads = profile->threads ? (size_t)profile->threads : cpu_cores(),
                         .batch = choose_batch(profile),
                         .progress = progress_show,
-                        .context = &progress,
-                        .counters = {&profile->counters}};
+                        .context = &progress};
     if (!pass.kernels)
         return error->status;
+    for (size_t i = 0; i < profile->subject_count; i++) {
+        pass.models[i] = &profile->subjects[i].model;
+        pass.counters[i] = &profile->subjects[i].counters;
+    }
     const enum status status = pass_run(&pass, error);
     progress_end(&progress, &pass);
     return status;
 }
 
-/* Results */
-
-static void print_head(const struct profile *profile)
+static enum status write_findings(const struct profile *profile, struct error *error)
 {
-    const uint64_t rows = profile->counters.samples;
-    printf("model   %s\ndigest  %s\n", profile->model.name, profile->model.digest);
-    for (size_t i = 0; i < profile->dataset_count; i++)
-        printf("data    %s, %" PRIu64 " rows\n", profile->datasets[i].name, rows);
-    printf("\n");
+    struct findings findings = {.subjects = profile->subjects,
+                                .subject_count = profile->subject_count,
+                                .datasets = profile->datasets,
+                                .dataset_count = profile->dataset_count,
+                                .since = profile->since};
+    if (profile->out && findings_save(&findings, profile->out, error) != STATUS_OK)
+        return error->status;
+    return profile->json ? findings_print_json(&findings, error) : findings_print(&findings, error);
 }
 
-static void add_layer(struct table *table, const struct layer_view *view)
-{
-    table_add(table, "%s", view->layer->name);
-    table_add(table, "%s", activation_info(view->layer->node->activation.type)->name);
-    table_add(table, "%zu", view->layer->units);
-    table_add(table, "%.4f", layer_sparsity(view));
-    for (enum verdict verdict = 0; verdict < VERDICT_COUNT; verdict++)
-        table_add(table, "%zu", verdict_count(verdict, view, VERDICT_TAU_DEFAULT));
-    table_add(table, "%.4f", 1 - layer_sparsity(view));
-}
-
-_Static_assert(VERDICT_COUNT + 5 <= TABLE_COLUMNS_MAX, "a column for each verdict");
-
-static void print_layers(const struct counters *counters)
-{
-    char sides[TABLE_COLUMNS_MAX + 1] = "ll";
-    memset(sides + 2, 'r', VERDICT_COUNT + 3);
-    struct table table = {.sides = sides};
-    table_add(&table, "layer");
-    table_add(&table, "activation");
-    table_add(&table, "units");
-    table_add(&table, "sparsity");
-    for (enum verdict verdict = 0; verdict < VERDICT_COUNT; verdict++)
-        table_add(&table, "%s", verdict_name(verdict));
-    table_add(&table, "mean rate");
-    for (size_t i = 0; i < counters->plan->layer_count; i++) {
-        const struct layer_view view = layer_view_of(counters, i);
-        add_layer(&table, &view);
-    }
-    table_print(&table, stdout);
-    table_free(&table);
-    if (counters->samples < REPORT_MIN_SAMPLES)
-        printf("\nFewer than %d rows: too few to decide.\n", REPORT_MIN_SAMPLES);
-}
-
-static enum status write_results(const struct profile *profile, struct error *error)
-{
-    struct text text = {.bytes = NULL};
-    enum status status = STATUS_OK;
-    snapshot_write(&text, &profile->model, &profile->counters, profile->since, REPORT_MIN_SAMPLES);
-    if (text.failed)
-        status = error_set(error, STATUS_OUT_OF_MEMORY, "no memory left for the snapshot");
-    else if (profile->out)
-        status = save_file(profile->out, text.bytes, text.count, error);
-    if (status == STATUS_OK && profile->json) {
-        fwrite(text.bytes, 1, text.count, stdout);
-    } else if (status == STATUS_OK) {
-        print_head(profile);
-        print_layers(&profile->counters);
-    }
-    text_free(&text);
-    return status;
-}
+/* Closing */
 
 static void close_all(struct profile *profile)
 {
     for (size_t i = 0; i < profile->dataset_count; i++)
         dataset_close(&profile->datasets[i]);
-    model_close(&profile->model);
+    for (size_t i = 0; i < profile->subject_count; i++)
+        model_close(&profile->subjects[i].model);
     arena_free(&profile->arena);
 }
 
@@ -246,9 +239,9 @@ int profile(int count, char *const *argv)
     }
     arena_init(&profile.arena, MODEL_MEMORY_BYTES_MAX);
     note_time(&profile);
-    if (open_model(&profile, &error) == STATUS_OK && open_data(&profile, &error) == STATUS_OK &&
+    if (open_models(&profile, &error) == STATUS_OK && open_data(&profile, &error) == STATUS_OK &&
         run(&profile, &error) == STATUS_OK)
-        write_results(&profile, &error);
+        write_findings(&profile, &error);
     close_all(&profile);
     if (error.status == STATUS_OK)
         return 0;

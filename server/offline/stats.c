@@ -4,6 +4,7 @@
 
 #include "commands.h"
 #include "offline/arguments.h"
+#include "offline/output.h"
 #include "stats/drift.h"
 #include "stats/snapshot.h"
 #include "table.h"
@@ -15,18 +16,6 @@ static int fail(const struct error *error, int code)
 {
     fprintf(stderr, "relud: %s\n", error->message);
     return code;
-}
-
-/* Writes text to standard output, to the end. */
-static enum status print(struct text *text, struct error *error)
-{
-    enum status status = STATUS_OK;
-    if (text->failed)
-        status = error_set(error, STATUS_OUT_OF_MEMORY, "no memory left for the answer");
-    else if (fwrite(text->bytes, 1, text->count, stdout) != text->count || fflush(stdout) != 0)
-        status = error_set(error, STATUS_IO, "standard output cannot be written");
-    text_free(text);
-    return status;
 }
 
 /* merge */
@@ -54,7 +43,7 @@ static enum status merge_files(const struct argument_list *paths, struct error *
         add_file(&merged, paths->items[i], error);
     if (error->status == STATUS_OK) {
         snapshot_write(&text, &merged.model, &merged.counters, merged.since, REPORT_MIN_SAMPLES);
-        print(&text, error);
+        output_print(&text, error);
     }
     snapshot_free(&merged);
     return error->status;
@@ -109,7 +98,7 @@ static enum status print_json(const struct drift *drift, struct error *error)
     text_put(&text, "{");
     drift_write(&text, drift);
     text_put(&text, "}\n");
-    return print(&text, error);
+    return output_print(&text, error);
 }
 
 static enum status check_pair(const struct snapshot *baseline, const struct snapshot *now,
@@ -138,7 +127,7 @@ static enum status compare(struct snapshot *baseline, const struct snapshot *now
     if (json)
         return print_json(&drift, error);
     print_table(&drift);
-    return STATUS_OK;
+    return output_flush(error);
 }
 
 static enum status compare_files(const struct argument_list *paths,

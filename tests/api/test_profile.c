@@ -208,6 +208,85 @@ Test(profile, several_inputs)
     temporary_close(&temporary);
 }
 
+/* What if */
+
+static const json_t *layer_of(const json_t *json, const char *when, size_t i)
+{
+    return json_array_get(json_object_get(json_object_get(json, when), "layers"), i);
+}
+
+static json_int_t count_of(const json_t *layer, const char *verdict)
+{
+    return json_integer_value(json_object_get(json_object_get(layer, verdict), "count"));
+}
+
+/* Before a change the model is as it is. After it, what was dead under a leak is silent; whoever
+ * profiles the model as served with it gets the same. */
+Test(profile, what_if_the_units_leaked)
+{
+    json_t *plain = PROFILE_JSON(DIGITS_DYING, "--data", DATA, "--json");
+    json_t *both = PROFILE_JSON(DIGITS_DYING, "--data", DATA, "--json", "--activation",
+                                "digits-dying/*=leaky_relu(alpha=0.1)");
+    expect_same(json_object_get(both, "before"), plain);
+    cr_assert_eq(count_of(layer_of(both, "before", 0), "dead"), 65);
+    cr_assert_eq(count_of(layer_of(both, "after", 0), "dead"), 0);
+    cr_assert_eq(count_of(layer_of(both, "after", 0), "silent"), 65);
+    cr_assert(!json_equal(json_object_get(json_object_get(both, "after"), "digest"),
+                          json_object_get(plain, "digest")));
+    json_decref(plain);
+    json_decref(both);
+}
+
+/* A dead unit of the second layer fires once its bias is raised by its margin and a little. */
+Test(profile, what_if_a_bias_were_raised_by_the_margin)
+{
+    json_t *plain = PROFILE_JSON(DIGITS_DYING, "--data", DATA, "--json");
+    const json_t *layer = json_array_get(json_object_get(plain, "layers"), 1);
+    const json_t *dead = json_object_get(json_object_get(layer, "dead"), "units");
+    const json_t *margins = json_object_get(json_object_get(layer, "unit_stats"), "margin");
+    cr_assert_eq(json_array_size(dead), 9);
+    for (size_t i = 0; i < 9; i++) {
+        const json_int_t unit = json_integer_value(json_array_get(dead, i));
+        const double margin = json_number_value(json_array_get(margins, (size_t)unit));
+        for (int enough = 0; enough < 2; enough++) {
+            char bias[64];
+            snprintf(bias, sizeof bias, "fc2[%d]+=%.9g", (int)unit,
+                     margin * (enough ? 1.0001 : 0.999));
+            json_t *both = PROFILE_JSON(DIGITS_DYING, "--data", DATA, "--json", "--bias", bias);
+            cr_assert_eq(count_of(layer_of(both, "before", 1), "dead"), 9);
+            cr_assert_eq(count_of(layer_of(both, "after", 1), "dead"), 9 - enough, "%s", bias);
+            json_decref(both);
+        }
+    }
+    json_decref(plain);
+}
+
+Test(profile, what_if_is_a_table)
+{
+    struct temporary temporary;
+    struct command command;
+    char path[128];
+    temporary_open(&temporary);
+    snprintf(path, sizeof path, "%s/out.json", temporary.path);
+    COMMAND_RUN(&command, "profile", DIGITS_DYING, "--data", DATA, "--out", path, "--bias",
+                "fc1-=1000", "--activation=fc2=elu");
+    cr_assert_eq(command.status, 0, "%s", command.err);
+    cr_assert(strstr(command.out, "63 -> 0") && strstr(command.out, "65 -> 128") &&
+                  strstr(command.out, "relu -> elu"),
+              "%s", command.out);
+    json_t *json = json_load_file(path, JSON_REJECT_DUPLICATES, NULL);
+    cr_assert_eq(count_of(json_array_get(json_object_get(json, "layers"), 0), "dead"), 128);
+    json_decref(json);
+    command_free(&command);
+    EXPECT_FAILURE(1, "bias: the model has no layer \"nope\"", DIGITS, "--data", DATA, "--bias",
+                   "nope+=1");
+    EXPECT_FAILURE(1, "the model has no layer \"nope\"", DIGITS, "--data", DATA,
+                   "--activation=nope=elu");
+    EXPECT_FAILURE(1, "unknown activation \"nope\"", DIGITS, "--data", DATA,
+                   "--activation=fc1=nope");
+    temporary_close(&temporary);
+}
+
 Test(profile, failures)
 {
     struct temporary temporary;
