@@ -106,13 +106,30 @@ Test(keys, open_the_routes_of_their_scope)
     struct temporary temporary;
     struct daemon daemon;
     temporary_open(&temporary);
-    DAEMON_START(&daemon, "--admin", "--api-keys", write_keys(&temporary, KEYS), DIGITS);
+    DAEMON_START(&daemon, "--admin", "--access-log", "--api-keys", write_keys(&temporary, KEYS),
+                 DIGITS);
     for (size_t route = 0; route < ROUTES; route++)
         for (size_t caller = 0; caller < CALLERS; caller++)
             try_caller(&daemon, route, caller);
     char *log = daemon_log(&daemon);
     cr_assert_not(strstr(log, "-key"), "no key is logged: %s", log);
     free(log);
+    daemon_stop(&daemon);
+    temporary_close(&temporary);
+}
+
+Test(keys, the_health_check_needs_none)
+{
+    struct temporary temporary;
+    struct daemon daemon;
+    struct command command;
+    char url[64];
+    temporary_open(&temporary);
+    DAEMON_START(&daemon, "--api-keys", write_keys(&temporary, KEYS), DIGITS);
+    snprintf(url, sizeof url, "http://127.0.0.1:%u", daemon.port);
+    COMMAND_RUN(&command, "healthcheck", url);
+    cr_assert_eq(command.status, 0, "%s", command.err);
+    command_free(&command);
     daemon_stop(&daemon);
     temporary_close(&temporary);
 }
