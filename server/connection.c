@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include "cpu.h"
+#include "tls.h"
 
 /* As <netinet/tcp.h> numbers the states; it cannot be included beside <linux/tcp.h>. */
 enum { TCP_STATE_CLOSE = 7, TCP_STATE_CLOSE_WAIT = 8 };
@@ -15,13 +16,14 @@ enum { TCP_STATE_CLOSE = 7, TCP_STATE_CLOSE_WAIT = 8 };
  * its next request shall get an answer. */
 enum { DRAIN_IDLE_MS = 250 };
 
-struct connection *connection_open(struct connections *connections, int descriptor)
+struct connection *connection_open(struct connections *connections, int descriptor, void *session)
 {
     struct connection *connection = calloc(1, sizeof *connection);
     if (!connection)
         return NULL;
     *connection = (struct connection){.next = connections->first,
                                       .descriptor = descriptor,
+                                      .handshake = session,
                                       .idle_since_ns = cpu_clock_ns(),
                                       .known = true};
     if (connections->first)
@@ -105,9 +107,20 @@ static bool is_idle(const struct connection *connection, uint64_t now)
     return unread_bytes(connection) == 0;
 }
 
+/* The bytes of a handshake that is done are no beginning of a header. */
+static void look_at_handshake(struct connection *connection)
+{
+    if (!connection->handshake || !tls_is_established(connection->handshake))
+        return;
+    connection->handshake = NULL;
+    connection->known = false;
+    connection->header_since_ns = 0;
+}
+
 bool connection_overstays(struct connection *connection, const struct http_limits *limits,
                           uint64_t now_ns, bool draining)
 {
+    look_at_handshake(connection);
     bool late = connection->exchange ? body_is_late(connection, limits->body_ms, now_ns)
                                      : header_is_late(connection, limits->header_s, now_ns);
     return late || is_cut_off(connection) || (draining && is_idle(connection, now_ns));

@@ -8,6 +8,7 @@
 struct connection {
     struct connection *next, *previous;
     int descriptor;
+    void *handshake;           /* the TLS session until its handshake is done; NULL for none */
     struct exchange *exchange; /* the request being read or answered; NULL between requests */
     uint64_t idle_since_ns;    /* when it was opened or its last answer left */
     bool known;                /* received_bytes below is meaningful */
@@ -21,16 +22,16 @@ struct connections {
     unsigned count;
 };
 
-/* NULL without memory. The socket itself is somebody else's. */
-struct connection *connection_open(struct connections *connections, int descriptor);
+/* NULL without memory. The socket and its TLS session (NULL for none) are somebody else's. */
+struct connection *connection_open(struct connections *connections, int descriptor, void *session);
 void connection_close(struct connections *connections, struct connection *connection);
 
 /* The client of a complete request has hung up. */
 bool connection_is_gone(const struct connection *connection);
 
-/* Whether the connection is to be ended: its client sends a header or a body too slowly or has gone
- * in the middle of one; while draining, also when nothing has been sent for a moment. To be asked
- * every second or so. */
+/* Whether the connection is to be ended: its client sends a handshake, header or body too slowly or
+ * has gone in the middle of one; while draining, also when nothing has been sent for a moment. To
+ * be asked every second or so. */
 bool connection_overstays(struct connection *connection, const struct http_limits *limits,
                           uint64_t now_ns, bool draining);
 

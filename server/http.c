@@ -257,14 +257,22 @@ static void on_completed(void *context, struct MHD_Connection *raw, void **slot,
 
 /* Connections */
 
+static void open_connection(struct http *http, struct MHD_Connection *raw, void **slot)
+{
+    const union MHD_ConnectionInfo *socket =
+        MHD_get_connection_info(raw, MHD_CONNECTION_INFO_CONNECTION_FD);
+    const union MHD_ConnectionInfo *session =
+        MHD_get_connection_info(raw, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+    *slot = connection_open(&http->connections, socket->connect_fd,
+                            session ? session->tls_session : NULL);
+}
+
 static void on_connection(void *context, struct MHD_Connection *raw, void **slot,
                           enum MHD_ConnectionNotificationCode code)
 {
     struct http *http = context;
     if (code == MHD_CONNECTION_NOTIFY_STARTED)
-        *slot = connection_open(
-            &http->connections,
-            MHD_get_connection_info(raw, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd);
+        open_connection(http, raw, slot);
     else if (*slot)
         connection_close(&http->connections, *slot);
     loop_connections_changed(http->loop);

@@ -65,6 +65,15 @@ void tls_close(struct tls *tls)
     free(tls->certificate);
 }
 
+/* GnuTLS tells of a session what it negotiated, once it has. */
+bool tls_is_established(void *session)
+{
+    char *negotiated = gnutls_session_get_desc(session);
+    const bool established = negotiated != NULL;
+    gnutls_free(negotiated);
+    return established;
+}
+
 /* The client */
 
 static int shake_hands(gnutls_session_t session)

@@ -3,6 +3,7 @@
 #ifndef RELUD_TLS_H
 #define RELUD_TLS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -22,6 +23,9 @@ struct tls {
 enum status tls_open(struct tls *tls, const char *certificate_path, const char *key_path,
                      struct error *error);
 void tls_close(struct tls *tls);
+
+/* Whether the handshake of a GnuTLS session is done. */
+bool tls_is_established(void *session);
 
 /* As a client: sends count bytes over a connected socket and reads the first of the answer, at most
  * room. How many, or -1 with the reason in *why (static). The server's certificate is not looked

@@ -1,5 +1,6 @@
 /* --tls-cert, --tls-key: the same server over TLS. */
 #include <criterion/criterion.h>
+#include <curl/curl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -174,6 +175,72 @@ Test(tls, slow_handshakes_are_cut_off)
     close(slow);
     expect_healthy(&secure, "after slow handshakes");
     stop(&secure);
+}
+
+/* A client whose handshake is done, and who has asked for nothing yet. */
+static CURL *shake_hands(const struct secure *secure)
+{
+    CURL *curl = curl_easy_init();
+    char url[64];
+    snprintf(url, sizeof url, "https://127.0.0.1:%u", secure->daemon.port);
+    curl_easy_setopt(curl, CURLOPT_URL, url);
+    curl_easy_setopt(curl, CURLOPT_NOPROXY, "*");
+    curl_easy_setopt(curl, CURLOPT_CAINFO, secure->certificate.path);
+    curl_easy_setopt(curl, CURLOPT_CONNECT_ONLY, 1L);
+    cr_assert_eq(curl_easy_perform(curl), CURLE_OK);
+    return curl;
+}
+
+static bool say(CURL *curl, const char *text)
+{
+    size_t sent = 0;
+    return curl_easy_send(curl, text, strlen(text), &sent) == CURLE_OK && sent == strlen(text);
+}
+
+/* The time for headers does not run while there is none. */
+Test(tls, who_waits_after_the_handshake_is_answered)
+{
+    struct secure secure;
+    char answer[512] = "";
+    size_t got = 0;
+    start(&secure);
+    CURL *curl = shake_hands(&secure);
+    rest_ms(2500);
+    cr_assert(say(curl, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"));
+    unsigned long long end = clock_ms() + PATIENCE_MS;
+    while (curl_easy_recv(curl, answer, sizeof answer - 1, &got) == CURLE_AGAIN && clock_ms() < end)
+        rest_ms(2);
+    cr_assert(strncmp(answer, "HTTP/1.1 200", 12) == 0, "%s", answer);
+    curl_easy_cleanup(curl);
+    stop(&secure);
+}
+
+Test(tls, slow_headers_are_cut_off)
+{
+    struct secure secure;
+    start(&secure);
+    CURL *curl = shake_hands(&secure);
+    unsigned long long end = clock_ms() + PATIENCE_MS;
+    cr_assert(say(curl, "GET /healthz HTTP/1.1\r\nX: "));
+    while (say(curl, "x") && clock_ms() < end)
+        rest_ms(100);
+    cr_assert(clock_ms() < end);
+    curl_easy_cleanup(curl);
+    stop(&secure);
+}
+
+/* Who has asked for nothing holds no drain up. */
+Test(tls, idle_connections_are_closed_by_a_drain)
+{
+    struct secure secure;
+    temporary_open(&secure.temporary);
+    certificate_make(&secure.certificate, &secure.temporary, "server");
+    DAEMON_START(&secure.daemon, "--tls-cert", secure.certificate.path, "--tls-key",
+                 secure.certificate.key_path, "--header-timeout-s", "10000", "--idle-timeout-s",
+                 "10000", "--drain-timeout-ms", "600000", DIGITS);
+    CURL *curl = shake_hands(&secure);
+    stop(&secure);
+    curl_easy_cleanup(curl);
 }
 
 static void wait_for_descriptors(const struct daemon *daemon, size_t most)
