@@ -18,6 +18,9 @@
  * wake it, so that waiting costs at most twice what it must. */
 enum { AWAKE_NS = 10000, PAUSES = 16 /* between two looks at the clock */ };
 
+/* Between two looks whether a helper has been returned. */
+enum { RESERVE_US = 50 };
+
 /* A helper's state is one word that both sides change, and wait on:
  *
  *     FREE -> HELD -> CALLED -> WORKING -> HELD -> FREE
@@ -44,8 +47,9 @@ struct core {
 
 struct crew {
     size_t helper_count, core_count;
-    struct helper *helpers; /* owned */
-    struct core *cores;     /* owned */
+    _Atomic size_t reserved; /* bytes that every helper has */
+    struct helper *helpers;  /* owned */
+    struct core *cores;      /* owned */
 };
 
 /* Waiting */
@@ -206,16 +210,20 @@ static bool grow(struct helper *helper, size_t bytes)
 enum status crew_reserve(struct crew *crew, size_t bytes, struct error *error)
 {
     bool grown = true;
+    if (bytes <= atomic_load(&crew->reserved))
+        return STATUS_OK;
     for (size_t i = 0; grown && i < crew->helper_count; i++) {
         struct helper *helper = &crew->helpers[i];
         while (!step(helper, FREE, HELD))
-            sched_yield();
+            usleep(RESERVE_US);
         grown = grow(helper, bytes);
         step(helper, HELD, FREE);
     }
-    return grown ? STATUS_OK
-                 : error_set(error, STATUS_OUT_OF_MEMORY, "no memory left for %zu helpers",
-                             crew->helper_count);
+    if (!grown)
+        return error_set(error, STATUS_OUT_OF_MEMORY, "no memory left for %zu helpers",
+                         crew->helper_count);
+    atomic_store(&crew->reserved, bytes);
+    return STATUS_OK;
 }
 
 /* Cores */

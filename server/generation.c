@@ -47,11 +47,11 @@ enum status generation_open(struct generation **made, const char *path,
     return status;
 }
 
-enum status generation_seat(struct generation *generation, const struct kernels *kernels,
+enum status generation_seat(struct generation *generation, const struct engine *engine,
                             struct error *error)
 {
     for (; generation->seat_count < generation->loops; generation->seat_count++)
-        if (seat_open(&generation->seats[generation->seat_count], &generation->model, kernels,
+        if (seat_open(&generation->seats[generation->seat_count], &generation->model, engine,
                       error) != STATUS_OK)
             return error->status;
     return STATUS_OK;

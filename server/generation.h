@@ -41,7 +41,7 @@ enum status generation_open(struct generation **made, const char *path,
                             const struct model_options *options, size_t loops, struct error *error);
 
 /* Opens the seats, before any job. */
-enum status generation_seat(struct generation *generation, const struct kernels *kernels,
+enum status generation_seat(struct generation *generation, const struct engine *engine,
                             struct error *error);
 
 /* Not thread-safe. The last one to let go frees the generation. */

@@ -341,11 +341,25 @@ static void run_http(struct loop *loop)
     while (has_work(loop) && http_timeout_ms(loop->http) == 0 && cpu_clock_ns() < end);
 }
 
+/* Waits until there is something to do; until then, the core may be lent. */
+static void wait_for_work(struct loop *loop, struct pollfd *polled, nfds_t count)
+{
+    struct crew *crew = loop->server->engine.crew;
+    const int timeout = poll_timeout(loop);
+    if (timeout == 0) {
+        poll(polled, count, 0);
+        return;
+    }
+    crew_vacate(crew, loop->index);
+    poll(polled, count, timeout);
+    crew_occupy(crew, loop->index);
+}
+
 static void turn(struct loop *loop)
 {
     struct pollfd polled[2] = {{.fd = http_descriptor(loop->http), .events = POLLIN},
                                {.fd = loop->mailbox[0], .events = POLLIN}};
-    poll(polled, 2, poll_timeout(loop));
+    wait_for_work(loop, polled, 2);
     if (polled[1].revents)
         read_mailbox(loop);
     look_at_registry(loop);
@@ -358,8 +372,10 @@ static void turn(struct loop *loop)
 static void *run(void *context)
 {
     struct loop *loop = context;
+    crew_occupy(loop->server->engine.crew, loop->index);
     while (!ended(loop))
         turn(loop);
+    crew_vacate(loop->server->engine.crew, loop->index);
     return NULL;
 }
 

@@ -247,7 +247,7 @@ static void write_relud_model_info(struct text *text, const struct metric *metri
         put_label(text, &labels, "model", entry->name);
         put_label(text, &labels, "version", entry->version);
         put_label(text, &labels, "digest", entry->generation->model.digest);
-        put_label(text, &labels, "isa", reading->server->kernels->name);
+        put_label(text, &labels, "isa", reading->server->engine.kernels->name);
         put_label(text, &labels, "precision", "fp32");
         end_line(text, labels, 1);
     }

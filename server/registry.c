@@ -304,13 +304,13 @@ static enum status check_options(const struct shelf *shelf, struct error *error)
 }
 
 enum status registry_open(struct registry *registry, const struct options *options,
-                          const struct kernels *kernels, size_t loops, struct error *error)
+                          const struct engine *engine, size_t loops, struct error *error)
 {
     *registry = (struct registry){.loaded = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)};
     registry->orders_end = &registry->orders;
     pthread_mutex_init(&registry->lock, NULL);
     pthread_cond_init(&registry->wanted, NULL);
-    shelf_init(&registry->shelf, options, kernels, &registry->book, &registry->store);
+    shelf_init(&registry->shelf, options, engine, &registry->book, &registry->store);
     enum status status = store_open(&registry->store, options->stats_dir, error);
     if (!book_open(&registry->book, loops) && status == STATUS_OK)
         status = error_set(error, STATUS_OUT_OF_MEMORY, "no memory left for counting requests");

@@ -41,7 +41,7 @@ struct registry {
 
 /* Finds the models that the options name; nothing is loaded yet. On failure nothing stays open. */
 enum status registry_open(struct registry *registry, const struct options *options,
-                          const struct kernels *kernels, size_t loops, struct error *error);
+                          const struct engine *engine, size_t loops, struct error *error);
 
 /* Starts the thread, which begins with loading all models. changed is to make idle loops look. */
 enum status registry_start(struct registry *registry, void (*changed)(void *context), void *context,

@@ -37,13 +37,15 @@ static enum status open_memory(struct seat *seat, struct error *error)
     return counters_init(&seat->totals, &seat->arena, &model->plan, model->level, error);
 }
 
-enum status seat_open(struct seat *seat, const struct model *model, const struct kernels *kernels,
+enum status seat_open(struct seat *seat, const struct model *model, const struct engine *engine,
                       struct error *error)
 {
     *seat = (struct seat){.model = model};
     arena_init(&seat->arena, SIZE_MAX);
-    enum status status =
-        session_open(&seat->session, &model->plan, kernels, model->level, seat_rows(model), error);
+    enum status status = session_open(&seat->session, &model->plan, engine->kernels, model->level,
+                                      seat_rows(model), error);
+    if (status == STATUS_OK && engine->crew)
+        status = session_crew(&seat->session, engine->crew, error);
     if (status == STATUS_OK)
         status = open_memory(seat, error);
     if (status != STATUS_OK) {

@@ -9,6 +9,7 @@
 
 #include <pthread.h>
 
+#include "engine.h"
 #include "graph/session.h"
 #include "job.h"
 #include "model/model.h"
@@ -35,7 +36,7 @@ struct seat {
 /* Rows a session of model takes at once: as many as fit the memory meant for it, at least one. */
 size_t seat_rows(const struct model *model);
 
-enum status seat_open(struct seat *seat, const struct model *model, const struct kernels *kernels,
+enum status seat_open(struct seat *seat, const struct model *model, const struct engine *engine,
                       struct error *error);
 void seat_close(struct seat *seat);
 

@@ -78,6 +78,13 @@ static size_t choose_loops(const struct options *options)
     return count < SERVER_LOOPS_MAX ? count : SERVER_LOOPS_MAX;
 }
 
+/* One helper less than cores: whoever borrows them computes, too. */
+static enum status open_crew(struct server *server, struct error *error)
+{
+    const size_t cores = cpu_cores(), most = cores - 1, wanted = server->options.crew;
+    return crew_open(&server->engine.crew, wanted < most ? wanted : most, cores, error);
+}
+
 static enum status open_loops(struct server *server, struct error *error)
 {
     for (size_t i = 0; i < server->loop_count; i++)
@@ -219,7 +226,7 @@ static double epoch_seconds(void)
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-/* What needs no thread; the registry is the last to be opened. */
+/* What needs no loop; the registry is the last to be opened. */
 static enum status open_server(struct server *server, struct error *error)
 {
     const struct options *options = &server->options;
@@ -230,10 +237,10 @@ static enum status open_server(struct server *server, struct error *error)
         return error->status;
     raise_descriptor_limit(options->max_connections);
     server->loop_count = choose_loops(options);
-    server->kernels = kernels_select(options->isa, error);
-    if (!server->kernels)
+    server->engine.kernels = kernels_select(options->isa, error);
+    if (!server->engine.kernels || open_crew(server, error) != STATUS_OK)
         return error->status;
-    return registry_open(&server->registry, options, server->kernels, server->loop_count, error);
+    return registry_open(&server->registry, options, &server->engine, server->loop_count, error);
 }
 
 int serve(int count, char *const *argv)
@@ -251,6 +258,7 @@ int serve(int count, char *const *argv)
         registry_close(&server.registry);
         complaints_flush(UINT64_MAX);
     }
+    crew_close(server.engine.crew);
     tls_close(&server.tls);
     auth_close(&server.auth);
     options_free(&server.options);

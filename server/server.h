@@ -5,7 +5,7 @@
 #include <stdatomic.h>
 
 #include "auth.h"
-#include "kernels/kernels.h"
+#include "engine.h"
 #include "options.h"
 #include "registry.h"
 #include "tls.h"
@@ -25,7 +25,7 @@ struct server {
     struct registry registry;
     struct auth auth;
     struct tls tls;
-    const struct kernels *kernels;
+    struct engine engine;                 /* its crew is owned */
     struct loop *loops[SERVER_LOOPS_MAX]; /* those that are open come first */
     size_t loop_count;
     double started_s; /* of the epoch */

@@ -6,11 +6,11 @@
 
 #include "overrides.h"
 
-void shelf_init(struct shelf *shelf, const struct options *options, const struct kernels *kernels,
+void shelf_init(struct shelf *shelf, const struct options *options, const struct engine *engine,
                 struct book *book, struct store *store)
 {
     *shelf = (struct shelf){
-        .options = options, .kernels = kernels, .book = book, .store = store, .default_name = ""};
+        .options = options, .engine = engine, .book = book, .store = store, .default_name = ""};
 }
 
 /* What a generation has counted outlives it in the store. */
@@ -214,7 +214,7 @@ static enum status open_next(const struct shelf *shelf, const struct slot *slot,
     if (open_model(shelf, &slot->source, made, error) != STATUS_OK)
         return error->status;
     bool same = is_same(slot->generation, *made);
-    if (!same && generation_seat(*made, shelf->kernels, error) == STATUS_OK)
+    if (!same && generation_seat(*made, shelf->engine, error) == STATUS_OK)
         return STATUS_OK;
     generation_release(*made);
     *made = NULL;

@@ -17,7 +17,7 @@ struct slot {
 
 struct shelf {
     const struct options *options; /* borrowed */
-    const struct kernels *kernels; /* borrowed */
+    const struct engine *engine;   /* borrowed */
     struct book *book;             /* borrowed */
     struct store *store;           /* borrowed */
     struct sources sources;        /* owned: as last looked for */
@@ -28,7 +28,7 @@ struct shelf {
 
 /* Generations get a seat for every loop that book has pages for, catalogs one user more: the
  * keeper. */
-void shelf_init(struct shelf *shelf, const struct options *options, const struct kernels *kernels,
+void shelf_init(struct shelf *shelf, const struct options *options, const struct engine *engine,
                 struct book *book, struct store *store);
 void shelf_free(struct shelf *shelf);
 

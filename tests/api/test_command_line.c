@@ -79,6 +79,7 @@ Test(command_line, usage_errors_exit_with_2)
         {"--port", "--port", ""},
         {"--loops", "--loops=257"},
         {"--loops", "--loops", "1.5"},
+        {"--crew", "--crew=64"},
         {"--max-body-bytes", "--max-body-bytes", "0"},
         {"--isa: expected auto|avx512", "--isa", "sse"},
         {"--stats: expected off|counts|full", "--stats", "all"},

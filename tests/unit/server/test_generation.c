@@ -24,7 +24,8 @@ static void open_fixture(struct fixture *f)
     cr_assert(generation_open(&f->generation, "models/digits", &options, SEATS, &error) ==
                   STATUS_OK,
               "%s", error.message);
-    cr_assert(generation_seat(f->generation, kernels_select("auto", NULL), &error) == STATUS_OK);
+    const struct engine engine = {.kernels = kernels_select("auto", NULL)};
+    cr_assert(generation_seat(f->generation, &engine, &error) == STATUS_OK);
     const struct model *model = &f->generation->model;
     arena_init(&f->arena, SIZE_MAX);
     cr_assert(counters_init(&f->merged, &f->arena, &model->plan, model->level, &error) ==

@@ -119,8 +119,8 @@ static void open_fixture(struct fixture *f)
         f->x[i] = get(count, sizeof(float));
         random_floats(&f->random, i ? RANDOM_PLAIN : RANDOM_SPARSE, f->x[i], count);
     }
-    const struct kernels *kernels = kernels_select("auto", &error);
-    cr_assert(kernels && seat_open(&f->seat, &f->model, kernels, &error) == STATUS_OK);
+    const struct engine engine = {.kernels = kernels_select("auto", &error)};
+    cr_assert(engine.kernels && seat_open(&f->seat, &f->model, &engine, &error) == STATUS_OK);
 }
 
 static void close_fixture(struct fixture *f)
