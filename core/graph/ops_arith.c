@@ -195,8 +195,6 @@ static const struct {
 #undef REDUCE
 };
 
-enum { REDUCTION_BITS = 4 };
-
 int reduce_by_onnx_op(const char *onnx_op, unsigned axes)
 {
     for (size_t i = 0; i < sizeof reductions / sizeof reductions[0]; i++)
