@@ -173,6 +173,9 @@ reloads: all $(BUILD)/tests/api_tests ## 10,000 reloads leave memory flat; in sh
 kills: all $(BUILD)/tests/api_tests ## 200 kills tear no file of statistics; in short a part of api, too
 	KILLS=200 RELUD=$(BUILD)/relud $(BUILD)/tests/api_tests --filter 'stats_dir/killed*'
 
+proofs: $(BUILD)/tests/unit_tests ## a million inputs of each of 50 random networks wake no unit that is proven dead; in short a part of unit, too
+	PROOF_ROWS=1000000 $< --filter 'proof/holds_for_*'
+
 container: ## build the image, run it, infer, stop it (needs root; skipped where no Docker engine runs)
 	tests/container/test.sh
 
@@ -219,5 +222,5 @@ clean: ## remove everything that was built
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
 
-.PHONY: all tests fuzz reloads kills conformance architectures deps deps-build deps-lint run install test unit api container asan tsan lint format bench \
+.PHONY: all tests fuzz reloads kills proofs conformance architectures deps deps-build deps-lint run install test unit api container asan tsan lint format bench \
         bench-serve deps-bench clean help

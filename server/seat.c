@@ -77,7 +77,7 @@ void seat_collect(struct seat *seat, struct counters *into)
 void seat_take(struct seat *seat, struct counters *into)
 {
     pthread_mutex_lock(&seat->lock);
-    if (seat->totals.samples > 0) {
+    if (seat->totals.samples > 0 || seat->totals.out_of_range > 0) {
         counters_merge(into, &seat->totals);
         counters_reset(&seat->totals);
     }
@@ -210,10 +210,13 @@ static void deliver_piece(struct batch *batch)
 
 static void begin_piece(struct batch *batch)
 {
+    struct session *session = &batch->seat->session;
     fill_piece(batch);
     batch->running = true;
     bind_inputs(batch);
-    session_begin(&batch->seat->session, batch->piece);
+    batch->out_of_range =
+        model_out_of_range(batch->seat->model, session->kernels, session->inputs, batch->piece);
+    session_begin(session, batch->piece);
 }
 
 /* Every job learns what the whole batch took. */
@@ -232,6 +235,7 @@ static void count_piece(struct batch *batch)
 {
     pthread_mutex_lock(&batch->seat->lock);
     fold(batch->seat, batch->piece);
+    batch->seat->totals.out_of_range += batch->out_of_range;
     pthread_mutex_unlock(&batch->seat->lock);
 }
 
@@ -263,6 +267,7 @@ void seat_run(struct seat *seat, struct job *job)
         begin_piece(&batch);
         session_advance(&seat->session, UINT64_MAX);
         seat->pending += batch.piece;
+        seat->totals.out_of_range += batch.out_of_range;
         deliver_piece(&batch);
     }
     if (seat->pending > PENDING_ROWS_MAX)

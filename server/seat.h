@@ -59,6 +59,7 @@ struct batch {
     struct job *jobs;  /* in order, linked by next */
     size_t rows, done; /* of those jobs: all, and finished ones */
     size_t piece, span_count;
+    size_t out_of_range; /* rows of the piece */
     uint64_t compute_ns;
     bool running; /* a piece has begun */
 };

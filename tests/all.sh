@@ -9,6 +9,7 @@ if build release all tests; then
     RELUD=build/release/relud criterion api build/release/tests/api_tests
     script conformance make --no-print-directory conformance
     script docs /usr/bin/python3 tests/docs.py
+    script live /usr/bin/python3 tests/live.py
 fi
 if build asan BUILD=build/asan SAN=address,undefined all tests; then
     sanitized asan build/asan unit api

@@ -92,6 +92,9 @@ struct kernels {
      * those of every row. Returns how many bits of the units are set in all rows. */
     size_t (*fold)(size_t units, size_t rows, const uint64_t *bits, size_t stride, uint64_t *any);
 
+    /* Whether min <= x <= max for each of n numbers; NaN is not. */
+    bool (*within)(size_t n, const float *x, const float *min, const float *max);
+
     /* Channel by channel over the taps of a window, in their order; x's runs are the channels (a
      * multiple of 16) of one pixel, y's rows lie y_stride apart and overlap nothing.
      *

@@ -23,6 +23,7 @@ const struct kernels KERNELS_JOIN(kernels_, KERNELS_ISA) = {
     .nonzero = nonzero,
     .activate = activate,
     .fold = fold,
+    .within = within,
     .depthwise = depthwise,
     .max = max,
     .average = average,

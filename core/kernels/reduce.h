@@ -25,6 +25,15 @@ static float row_max(const float *x, size_t n)
     return max;
 }
 
+/* Without a branch, so that it is a vector compare. */
+static bool within(size_t n, const float *x, const float *min, const float *max)
+{
+    int inside = 1;
+    for (size_t i = 0; i < n; i++)
+        inside &= (x[i] >= min[i]) & (x[i] <= max[i]);
+    return inside;
+}
+
 /* e^(x - max) of up to 16 elements into y; lanes beyond count become 0. */
 static void exp_lanes(const float *x, size_t count, float max, float *y)
 {

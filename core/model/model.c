@@ -234,6 +234,16 @@ static enum status name_model(struct model *model, const char *path,
     return STATUS_OK;
 }
 
+static enum status prove(struct model *model, struct error *error)
+{
+    struct proof_range ranges[GRAPH_IO_MAX];
+    if (model->level == STATS_off)
+        return STATUS_OK;
+    for (size_t i = 0; i < model->graph.input_count; i++)
+        ranges[i] = (struct proof_range){model->inputs[i].min, model->inputs[i].max};
+    return proof_open(&model->proof, &model->arena, &model->plan, ranges, error);
+}
+
 static enum status load(struct model *model, const char *path, const struct model_options *options,
                         struct error *error)
 {
@@ -255,7 +265,9 @@ static enum status load(struct model *model, const char *path, const struct mode
         return error->status;
     digest_activations(&digest, &model->graph);
     digest_text(&digest, model->digest);
-    return plan_init(&model->plan, &model->graph, error);
+    if (plan_init(&model->plan, &model->graph, error) != STATUS_OK)
+        return error->status;
+    return prove(model, error);
 }
 
 enum status model_open(struct model *model, const char *path, const struct model_options *options,
@@ -273,6 +285,27 @@ enum status model_open(struct model *model, const char *path, const struct model
 void model_close(struct model *model)
 {
     arena_free(&model->arena);
+}
+
+static bool row_is_within(const struct model *model, const struct kernels *kernels,
+                          const float *const *x, size_t row)
+{
+    for (size_t i = 0; i < model->graph.input_count; i++) {
+        const struct port *port = &model->inputs[i];
+        const float *numbers = x[i] + row * port->features;
+        if (port->min && !kernels->within(port->features, numbers, port->min, port->max))
+            return false;
+    }
+    return true;
+}
+
+size_t model_out_of_range(const struct model *model, const struct kernels *kernels,
+                          const float *const *x, size_t rows)
+{
+    size_t outside = 0;
+    for (size_t row = 0; model->proof.upper && row < rows; row++)
+        outside += !row_is_within(model, kernels, x, row);
+    return outside;
 }
 
 static bool same_dims(const int64_t *expected, const size_t *dims, size_t count)

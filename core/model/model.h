@@ -9,6 +9,7 @@
 #include "graph/graph.h"
 #include "graph/plan.h"
 #include "stats/counters.h"
+#include "stats/proof.h"
 
 enum {
     MODEL_FEATURES_MAX = 1 << 24, /* numbers in one row of any value */
@@ -46,6 +47,7 @@ struct model {
                    and the first dimension of its ports one of the row's */
     size_t max_batch_rows; /* 0: not configured */
     enum stats_level level;
+    struct proof proof; /* for the declared ranges; none at level off */
 };
 
 /* One --activation: layer is a name or "*" for all hidden ones. */
@@ -69,6 +71,11 @@ struct model_options {
  * port's. Of a whole model it may be the port's shape for one run, or have one dimension more for
  * several. 0 when the shape is another. */
 size_t port_rows(const struct port *port, size_t rank, const size_t *dims);
+
+/* How many of so many rows of each input, dense, are not in the declared ranges; 0 where nothing is
+ * proven for them. */
+size_t model_out_of_range(const struct model *model, const struct kernels *kernels,
+                          const float *const *x, size_t rows);
 
 /* The name of the model at path unless another is given: its last part, without ".onnx". */
 void model_path_name(char name[MODEL_NAME_BYTES], const char *path);

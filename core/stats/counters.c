@@ -93,7 +93,7 @@ static void layer_reset(struct layer_counters *counters, size_t units)
 
 void counters_reset(struct counters *counters)
 {
-    counters->samples = 0;
+    counters->samples = counters->out_of_range = 0;
     for (size_t i = 0; i < counters->plan->layer_count; i++)
         layer_reset(&counters->layers[i], counters->plan->layers[i].units);
 }
@@ -121,6 +121,7 @@ static void layer_merge(struct layer_counters *into, const struct layer_counters
 void counters_merge(struct counters *into, const struct counters *from)
 {
     into->samples += from->samples;
+    into->out_of_range += from->out_of_range;
     for (size_t i = 0; i < into->plan->layer_count; i++)
         layer_merge(&into->layers[i], &from->layers[i], into->plan->layers[i].units);
 }

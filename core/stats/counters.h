@@ -33,7 +33,8 @@ struct layer_counters {
 struct counters {
     enum stats_level level;
     const struct plan *plan;
-    uint64_t samples; /* rows */
+    uint64_t samples;      /* rows */
+    uint64_t out_of_range; /* rows with an input that was not in its declared range */
     struct layer_counters *layers;
 };
 

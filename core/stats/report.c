@@ -176,9 +176,37 @@ static void write_unit_stats(struct text *text, const struct layer_view *view)
     text_put(text, "}");
 }
 
-static void write_layer(struct text *text, const struct layer_view *view,
+/* A proof is void for rows outside the range it was made for. */
+static void write_proof(struct text *text, const struct model *model,
+                        const struct counters *counters, size_t layer)
+{
+    const struct plan *plan = counters->plan;
+    const size_t units = plan->layers[layer].units;
+    size_t count = 0;
+    if (!model->proof.upper) {
+        text_put(text, ",\"dead_proven\":null");
+        return;
+    }
+    for (size_t unit = 0; unit < units; unit++)
+        count += proof_dead(&model->proof, plan, layer, unit);
+    text_format(text, ",\"dead_proven\":{\"count\":%zu,\"void\":%s,\"units\":[", count,
+                counters->out_of_range > 0 ? "true" : "false");
+    const char *comma = "";
+    for (size_t unit = 0; unit < units; unit++) {
+        if (!proof_dead(&model->proof, plan, layer, unit))
+            continue;
+        text_put(text, comma);
+        text_u64(text, unit);
+        comma = ",";
+    }
+    text_put(text, "]}");
+}
+
+static void write_layer(struct text *text, const struct model *model,
+                        const struct counters *counters, size_t layer,
                         const struct report_options *options)
 {
+    const struct layer_view of_layer = layer_view_of(counters, layer), *view = &of_layer;
     text_put(text, "{\"name\":");
     text_quote(text, view->layer->name, strlen(view->layer->name));
     text_put(text, ",\"activation\":");
@@ -196,6 +224,7 @@ static void write_layer(struct text *text, const struct layer_view *view,
                 layer_is_decided(view, options->min_samples) ? "true" : "false");
     for (enum verdict verdict = 0; verdict < VERDICT_COUNT; verdict++)
         write_verdict(text, verdict, view, options);
+    write_proof(text, model, counters, layer);
     write_histogram(text, view);
     if (options->units)
         write_unit_stats(text, view);
@@ -233,18 +262,22 @@ void report_write_fields(struct text *text, const struct model *model,
     text_quote(text, model->name, strlen(model->name));
     text_format(text,
                 ",\"version\":\"%s\",\"digest\":\"%s\",\"level\":\"%s\",\"since\":\"%s\","
-                "\"samples\":%" PRIu64 ",",
+                "\"samples\":%" PRIu64 ",\"out_of_range_rows\":",
                 model->version, model->digest, stats_level_name(counters->level), options->since,
                 counters->samples);
+    if (model->proof.upper)
+        text_u64(text, counters->out_of_range);
+    else
+        text_put(text, "null");
+    text_put(text, ",");
     write_totals(text, counters, options);
     text_put(text, ",\"layers\":[");
     const char *comma = "";
     for (size_t i = 0; i < counters->plan->layer_count; i++) {
         if (options->layer != PLAN_LAYER_NONE && (size_t)options->layer != i)
             continue;
-        struct layer_view view = layer_view_of(counters, i);
         text_put(text, comma);
-        write_layer(text, &view, options);
+        write_layer(text, model, counters, i, options);
         comma = ",";
     }
     text_put(text, "]");

@@ -254,6 +254,45 @@ static enum status each_layer(struct snapshot *snapshot, const json_t *layers, l
     return STATUS_OK;
 }
 
+/* Who is listed cannot reach any threshold, who is not may reach every one. */
+static enum status read_proof(struct snapshot *snapshot, struct layer_reader *reader,
+                              const json_t *json, struct error *error)
+{
+    const json_t *units = json_object_get(json_object_get(json, "dead_proven"), "units");
+    const size_t count = reader->layer->units;
+    double *upper = arena_alloc(&snapshot->arena, count, sizeof *upper);
+    if (!upper)
+        return no_memory(error);
+    if (!json_is_array(units))
+        return error_set(error, STATUS_INVALID, "dead_proven: expected an object with units");
+    for (size_t unit = 0; unit < count; unit++)
+        upper[unit] = INFINITY;
+    for (size_t i = 0; i < json_array_size(units); i++) {
+        const json_t *unit = json_array_get(units, i);
+        if (!json_is_integer(unit) || json_integer_value(unit) < 0 ||
+            (size_t)json_integer_value(unit) >= count)
+            return error_set(error, STATUS_INVALID, "dead_proven: expected units below %zu", count);
+        upper[json_integer_value(unit)] = -INFINITY;
+    }
+    snapshot->model.proof.upper[reader->layer - snapshot->model.plan.layers] = upper;
+    return STATUS_OK;
+}
+
+/* Without a declared range there is nothing. */
+static enum status read_proofs(struct snapshot *snapshot, const json_t *json, struct error *error)
+{
+    struct model *model = &snapshot->model;
+    if (json_is_null(json_object_get(json, "out_of_range_rows")))
+        return STATUS_OK;
+    if (read_count(json, "out_of_range_rows", &snapshot->counters.out_of_range, error) != STATUS_OK)
+        return error->status;
+    model->proof.upper =
+        arena_alloc(&snapshot->arena, model->plan.layer_count, sizeof *model->proof.upper);
+    return model->proof.upper
+               ? each_layer(snapshot, json_object_get(json, "layers"), read_proof, error)
+               : no_memory(error);
+}
+
 static enum status read_layers(struct snapshot *snapshot, const json_t *layers, struct error *error)
 {
     struct model *model = &snapshot->model;
@@ -312,7 +351,9 @@ static enum status read_all(struct snapshot *snapshot, const json_t *json, struc
         read_level(json, &model->level, error) != STATUS_OK ||
         read_count(json, "samples", &snapshot->counters.samples, error) != STATUS_OK)
         return error->status;
-    return read_layers(snapshot, json_object_get(json, "layers"), error);
+    if (read_layers(snapshot, json_object_get(json, "layers"), error) != STATUS_OK)
+        return error->status;
+    return read_proofs(snapshot, json, error);
 }
 
 enum status snapshot_read(struct snapshot *snapshot, const char *text, size_t length,

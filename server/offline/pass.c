@@ -9,6 +9,7 @@
 struct worker {
     struct pass *pass;
     struct session sessions[PASS_MODELS_MAX];
+    size_t out_of_range; /* rows of the turn */
     size_t session_count;
     struct rows rows[GRAPH_IO_MAX];
     float *x[GRAPH_IO_MAX];
@@ -92,6 +93,8 @@ static enum status run_rows(struct worker *worker, struct error *error)
     for (size_t i = 0; i < input_count(pass); i++)
         if (rows_read(&worker->rows[i], &pass->data[i], worker->x[i], error) != STATUS_OK)
             return error->status;
+    worker->out_of_range = model_out_of_range(
+        pass->models[0], pass->kernels, (const float *const *)worker->x, worker->rows[0].count);
     for (size_t i = 0; i < pass->model_count; i++) {
         struct session *session = &worker->sessions[i];
         for (size_t input = 0; input < input_count(pass); input++)
@@ -107,8 +110,10 @@ static void add_counts(struct worker *worker)
 {
     struct pass *pass = worker->pass;
     const size_t rows = worker->rows[0].count;
-    for (size_t i = 0; i < pass->model_count; i++)
+    for (size_t i = 0; i < pass->model_count; i++) {
         counters_fold(pass->counters[i], worker->sessions[i].tallies, rows);
+        pass->counters[i]->out_of_range += worker->out_of_range;
+    }
     pass->rows += rows;
     if (pass->progress)
         pass->progress(pass->context, pass);

@@ -294,6 +294,19 @@ Test(statistics, histogram_counts_the_units_rates)
     daemon_stop(&daemon);
 }
 
+/* Posts two rows of noughts, the last number of which is raised. */
+static void post_raised(const struct daemon *daemon, double last)
+{
+    char body[512] = "{\"inputs\":[[";
+    struct reply reply;
+    for (size_t i = 0; i < 127; i++)
+        strcat(body, i % 64 == 63 ? "0],[" : "0,");
+    snprintf(body + strlen(body), 32, "%g]]}", last);
+    client_post(daemon->port, "/infer", body, &reply);
+    expect_json(&reply, 200, body);
+    reply_free(&reply);
+}
+
 /* Windows */
 
 static void expect_windows(const struct daemon *daemon, uint64_t rows)
@@ -329,6 +342,28 @@ Test(statistics, windows_hold_what_is_young_enough)
     expect_json(&reply, 200, "reset");
     reply_free(&reply);
     expect_windows(&daemon, 0);
+    daemon_stop(&daemon);
+}
+
+/* Declared ranges: pixels of both networks are 0 to 16. */
+
+Test(statistics, a_row_outside_its_range_makes_proofs_void)
+{
+    struct daemon daemon;
+    DAEMON_START(&daemon, DIGITS_DYING, "--admin");
+    expect_alive(&daemon, "a row inside");
+    for (uint64_t outside = 0; outside < 3; outside++) {
+        json_t *json = get_json(&daemon, "/stats");
+        cr_assert_eq(integer_at(json, "out_of_range_rows"), outside);
+        for (size_t i = 0; i < LAYERS; i++) {
+            const json_t *proven = json_object_get(layer_of(json, i), "dead_proven");
+            cr_assert_eq(json_array_size(json_object_get(proven, "units")),
+                         integer_at(proven, "count"));
+            cr_assert_eq(json_is_true(json_object_get(proven, "void")), outside > 0);
+        }
+        json_decref(json);
+        post_raised(&daemon, 16.5);
+    }
     daemon_stop(&daemon);
 }
 

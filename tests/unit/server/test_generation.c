@@ -1,5 +1,6 @@
 /* What was counted moves to the history, and no row is lost or counted twice. */
 #include <criterion/criterion.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -96,6 +97,38 @@ Test(generation, rows_move_from_the_seats_to_the_history)
     tick(&f, 200);
     expect_window(&f, RING_minute, 200, 0);
     expect_all(&f, 17);
+    close_fixture(&f);
+}
+
+/* One row of those that run is beyond 16, the end of the declared range, and one is NaN. */
+Test(generation, rows_outside_the_declared_range_are_counted)
+{
+    enum { ROWS = 700, OUTSIDE = 2 };
+    struct fixture f;
+    open_fixture(&f);
+    float *x = calloc(ROWS * FEATURES, sizeof *x), *y = calloc(ROWS * CLASSES, sizeof *y);
+    x[0] = 16;
+    x[650 * FEATURES + 63] = 16.001f;
+    x[3 * FEATURES + 7] = NAN;
+    struct job job = {.rows = ROWS, .x = {x}, .y = {y}};
+    seat_run(&f.generation->seats[0], &job);
+    generation_collect(f.generation, &f.merged, NULL);
+    cr_assert_eq(f.merged.out_of_range, OUTSIDE);
+    expect(&f, ROWS);
+    tick(&f, 5);
+    struct batch batch;
+    batch_begin(&batch, &f.generation->seats[1], &job);
+    while (!batch_advance(&batch, 0))
+        ;
+    generation_collect(f.generation, &f.merged, NULL);
+    cr_assert_eq(f.merged.out_of_range, 2 * OUTSIDE);
+    expect(&f, 2 * ROWS);
+    generation_collect_window(f.generation, RING_minute, f.begin_ns + 70 * SECOND, &f.merged,
+                              f.since);
+    cr_assert_eq(f.merged.out_of_range, OUTSIDE, "the first are older than a minute");
+    expect(&f, ROWS);
+    free(x);
+    free(y);
     close_fixture(&f);
 }
 

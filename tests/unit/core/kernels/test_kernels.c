@@ -1,8 +1,10 @@
 /* Which kernels there are and how they are chosen. */
 #include <criterion/criterion.h>
+#include <math.h>
 #include <string.h>
 
 #include "cpu.h"
+#include "isas.h"
 #include "kernels/kernels.h"
 
 Test(kernels, auto_is_the_best_usable)
@@ -52,4 +54,33 @@ Test(kernels, unknown_ones_are_refused_with_a_sentence)
     cr_assert(strstr(error.message, "\"sse9\"") != NULL, "%s", error.message);
     cr_assert(kernels_select("", NULL) == NULL);
     cr_assert(kernels_select("avx51", NULL) == NULL);
+}
+
+/* Every length, with the one number that is outside at each place; its neighbours are at the ends.
+ */
+static void check_within(const struct kernels *kernels)
+{
+    enum { MOST = 70 };
+    static const float outside[] = {1.0000001f, -1.0000001f, NAN, INFINITY, -INFINITY};
+    float x[MOST], min[MOST], max[MOST];
+    for (size_t n = 0; n < MOST; n++) {
+        x[n] = n % 2 ? 1.0f : -1.0f;
+        min[n] = -1;
+        max[n] = 1;
+    }
+    for (size_t n = 0; n < MOST; n++) {
+        cr_assert(kernels->within(n, x, min, max), "%s: %zu", kernels->name, n);
+        for (size_t at = 0; at < n; at++)
+            for (size_t i = 0; i < sizeof outside / sizeof outside[0]; i++) {
+                const float kept = x[at];
+                x[at] = outside[i];
+                cr_assert(!kernels->within(n, x, min, max), "%s: %zu of %zu", kernels->name, at, n);
+                x[at] = kept;
+            }
+    }
+}
+
+Test(kernels, within_looks_at_every_number)
+{
+    for_each_isa(check_within);
 }

@@ -159,6 +159,27 @@ Test(digits, the_dead_fire_with_their_biases_raised_by_the_margin_and_not_by_les
     close_digits(&digits);
 }
 
+/* Of digits-dying, whose config.json declares pixels from 0 to 16, some dead units are proven dead;
+ * nobody is who lives. */
+Test(digits, proven_dead_are_dead)
+{
+    struct digits digits;
+    size_t proven = 0;
+    open_digits(&digits, "models/digits-dying");
+    const struct model *model = &digits.model;
+    for (size_t layer = 0; layer < 2; layer++) {
+        const struct layer_counters *counters = &digits.counters.layers[layer];
+        for (size_t unit = 0; unit < model->plan.layers[layer].units; unit++) {
+            const bool dead = proof_dead(&model->proof, &model->plan, layer, unit);
+            cr_assert(!dead || counters->active[unit] == 0, "layer %zu, unit %zu", layer, unit);
+            cr_assert((double)counters->max[unit] <= model->proof.upper[layer][unit]);
+            proven += dead;
+        }
+    }
+    cr_assert(proven > 0);
+    close_digits(&digits);
+}
+
 Test(digits, have_their_range_and_labels)
 {
     struct digits digits;

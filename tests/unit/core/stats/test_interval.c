@@ -33,7 +33,7 @@ static void check_function(const struct kernels *kernels, const char *function)
             const double share = p < 2 ? (double)p : ((double)random_plain(&random) + 1) / 2;
             y[p] = (float)fmin(z.high, fmax(z.low, z.low + share * (z.high - z.low)));
         }
-        kernels->activate(&activation, 0, 1, POINTS, y, POINTS, NULL, 0, NULL);
+        kernels->activate(&(struct epilogue){.activation = &activation}, 1, POINTS, y, POINTS);
         for (size_t p = 0; p < POINTS; p++)
             if (isfinite(y[p]) ? !interval_holds(h, (double)y[p]) : interval_bounded(h))
                 cr_assert_fail("%s: %s of [%.9g, %.9g] is %.9g, not in [%.17g, %.17g]",

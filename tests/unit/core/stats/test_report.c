@@ -90,11 +90,11 @@ Test(report, has_the_fields_of_the_api)
     options.units = true;
     count(&counted, STATS_full);
     json_t *json = report(&counted, &options);
-    expect_keys(json, "model version digest level since samples totals layers ");
+    expect_keys(json, "model version digest level since samples out_of_range_rows totals layers ");
     expect_keys(at(json, "totals"), "units dead dead_fraction silent sparsity ");
     expect_keys(at(json, "layers.0"),
                 "name activation units observations sparsity nonfinite decided dead silent dormant "
-                "rare always_on stuck_high saturated rate_histogram unit_stats ");
+                "rare always_on stuck_high saturated dead_proven rate_histogram unit_stats ");
     expect_keys(at(json, "layers.0.dead"), "count fraction rate_upper_95 units ");
     expect_keys(at(json, "layers.0.silent"), "count units ");
     expect_keys(at(json, "layers.0.dormant"), "tau count units ");
@@ -150,6 +150,32 @@ Test(report, lists_the_verdicts)
     expect(json, "layers.1.silent", "{\"count\":1,\"units\":[0]}");
     expect(json, "layers.2.dead.units", "[0]");
     expect(json, "layers.2.silent.count", "0");
+    json_decref(json);
+    counted_close(&counted);
+}
+
+/* Unit 0 and 5 of the relu layer, and none that leaks; void once a row was outside the range. */
+Test(report, tells_what_is_proven)
+{
+    double upper[3][8] = {{0, 1, 1, 1, 1, -2, 1, 1}, {-1, -1, -1, -1}, {-1, -1, 1}};
+    double *layers[3] = {upper[0], upper[1], upper[2]};
+    struct counted counted;
+    count(&counted, STATS_full);
+    json_t *json = report(&counted, &defaults);
+    expect(json, "out_of_range_rows", "null");
+    expect(json, "layers.0.dead_proven", "null");
+    json_decref(json);
+    counted.model.proof.upper = layers;
+    json = report(&counted, &defaults);
+    expect(json, "out_of_range_rows", "0");
+    expect(json, "layers.0.dead_proven", "{\"count\":2,\"void\":false,\"units\":[0,5]}");
+    expect(json, "layers.1.dead_proven", "{\"count\":0,\"void\":false,\"units\":[]}");
+    expect(json, "layers.2.dead_proven.units", "[0]");
+    json_decref(json);
+    counted.counters.out_of_range = 3;
+    json = report(&counted, &defaults);
+    expect(json, "out_of_range_rows", "3");
+    expect(json, "layers.0.dead_proven", "{\"count\":2,\"void\":true,\"units\":[0,5]}");
     json_decref(json);
     counted_close(&counted);
 }

@@ -157,6 +157,25 @@ Test(snapshot, tails_come_back)
     counted_close(&counted);
 }
 
+Test(snapshot, proofs_come_back)
+{
+    double upper[3][8] = {{0, 1, 1, 1, 1, -2, 1, 1}, {-1, -1, -1, -1}, {-1, -1, 1}};
+    double *layers[3] = {upper[0], upper[1], upper[2]};
+    struct counted counted;
+    struct snapshot snapshot;
+    count(&counted, STATS_full, 1);
+    counted.model.proof.upper = layers;
+    counted.counters.out_of_range = 3;
+    take(&snapshot, &counted);
+    cr_assert_eq(snapshot.counters.out_of_range, 3);
+    for (size_t i = 0; i < COUNTED_LAYERS; i++)
+        for (size_t unit = 0; unit < counted.net.plan.layers[i].units; unit++)
+            cr_assert_eq(proof_dead(&snapshot.model.proof, &snapshot.model.plan, i, unit),
+                         proof_dead(&counted.model.proof, &counted.net.plan, i, unit));
+    snapshot_free(&snapshot);
+    counted_close(&counted);
+}
+
 Test(snapshot, before_the_first_row)
 {
     struct counted counted;
