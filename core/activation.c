@@ -158,7 +158,7 @@ float activation_threshold(const struct activation *activation)
     }
 }
 
-void activation_constants(const struct activation *activation, float constants[2])
+static void set_constants(const struct activation *activation, float constants[2])
 {
     constants[0] = activation->parameters[0];
     constants[1] = activation->parameters[1];
@@ -170,7 +170,7 @@ void activation_constants(const struct activation *activation, float constants[2
 static double slope_below(const struct activation *activation, size_t unit)
 {
     float constants[2];
-    activation_constants(activation, constants);
+    set_constants(activation, constants);
     switch (activation->type) {
     case ACTIVATION_prelu:
         return activation->slope ? activation->slope[unit] : constants[0];
@@ -251,6 +251,16 @@ struct activation_tails activation_tails(const struct activation *activation)
     default:
         return (struct activation_tails){NAN, NAN};
     }
+}
+
+struct activation_rule activation_rule(const struct activation *activation)
+{
+    struct activation_rule rule = {.type = activation->type,
+                                   .threshold = activation_threshold(activation),
+                                   .tails = activation_tails(activation),
+                                   .slope = activation->slope};
+    set_constants(activation, rule.constants);
+    return rule;
 }
 
 static double clip(double z, double low, double high)

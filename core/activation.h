@@ -68,15 +68,22 @@ bool activation_nonnegative(const struct activation *activation);
 /* A unit is active when z is greater than this. */
 float activation_threshold(const struct activation *activation);
 
-/* The one slope of a leaky_relu, prelu or rrelu below zero, and the other numbers kernels take:
- * what parameters mean to eltwise.h. */
-void activation_constants(const struct activation *activation, float constants[2]);
-
 /* Where f has flat ends: for z < low and for z > high, NaN where there is no such end. For a CAPPED
  * function f is at its upper bound there, for a SATURATING one |f'(z)| < 1e-3. */
 struct activation_tails {
     float low, high;
 };
+
+/* An activation as kernels take it. The constants are what parameters mean to eltwise.h: the one
+ * slope of a leaky_relu, prelu or rrelu below zero, and other numbers. */
+struct activation_rule {
+    enum activation_type type;
+    float constants[2], threshold;
+    struct activation_tails tails;
+    const float *slope; /* as in struct activation */
+};
+
+struct activation_rule activation_rule(const struct activation *activation);
 
 /* Whether f has such ends: f is CAPPED or SATURATING. */
 bool activation_tailed(const struct activation *activation);

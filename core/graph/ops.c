@@ -98,7 +98,6 @@ static struct epilogue epilogue_of(const struct op_run *run, size_t first, size_
                                    uint64_t *scratch)
 {
     const struct activity *activity = &run->activity;
-    const struct activation *activation = &run->node->activation;
     struct epilogue epilogue = {.first = channel,
                                 .tally = activity->tally,
                                 .one_row =
@@ -107,9 +106,9 @@ static struct epilogue epilogue_of(const struct op_run *run, size_t first, size_
         epilogue.residual = run->inputs[1].data + first * run->output->stride + channel;
         epilogue.residual_stride = run->output->stride;
     }
-    if (!activation_counted(activation))
+    if (!activation_counted(&run->node->activation))
         return epilogue;
-    epilogue.activation = activation;
+    epilogue.rule = &run->rule;
     if (activity->fired) {
         epilogue.bits = (uint8_t *)scratch;
         epilogue.bits_stride = PANEL_COLUMNS / 8;

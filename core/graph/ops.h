@@ -46,6 +46,7 @@ struct op_run {
     bool bound;              /* one of them is the caller's, and elsewhere at every run */
     const struct value *output;
     float *y; /* rows follow each other without a gap; does not overlap any input */
+    struct activation_rule rule; /* of a counted activation */
     struct activity activity;
     float *scratch;  /* the worker's own: op_scratch() floats of this node */
     uint32_t *index; /* as many as scratch */

@@ -80,6 +80,7 @@ static bool open_run(struct session *session, size_t index, float *scratch, uint
                                arena_alloc(&session->arena, node->input_count, sizeof *run->inputs),
                            .output = &graph->values[node->output],
                            .y = value_memory(session, node->output),
+                           .rule = activation_rule(&node->activation),
                            .activity = open_activity(session, index),
                            .scratch = scratch,
                            .index = list};
@@ -194,7 +195,8 @@ static bool run_tiles(struct session *session, uint64_t deadline_ns, size_t *mac
 {
     struct op_run *run = &session->runs[session->node];
     const struct op_info *info = op_info(run->node->op);
-    const size_t of_tile = run->macs * run->rows / session->tiles;
+    const size_t of_node = run->macs * run->rows;
+    const size_t of_tile = session->tiles > 1 ? of_node / session->tiles : of_node;
     for (size_t tile; shares_take(&session->help.shares, 0, &tile);) {
         info->run(run, tile);
         *macs += of_tile;

@@ -168,7 +168,7 @@ VEC_INLINE vf vf_clip(vf z, vf low, vf high)
     return vf_min(high, vf_max(low, z));
 }
 
-/* f(z) of the function; a and b hold this vector's constants (activation_constants), a the slopes
+/* f(z) of the function; a and b hold this vector's constants (struct activation_rule), a the slopes
  * of prelu. A new row of activation.def is a case here. */
 VEC_INLINE vf activation_vector(const enum activation_type type, vf a, vf b, vf z)
 {

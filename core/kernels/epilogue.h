@@ -12,31 +12,30 @@ enum { EPILOGUE_ROWS = 32 };
 
 /* Some rows and columns of a layer, in the epilogue. */
 struct activate_tile {
+    const struct epilogue *e;
+    size_t unit; /* of column 0 */
     size_t rows, width;
     float *y;
     size_t y_stride;
     uint8_t *bits; /* NULL for none */
     size_t bits_stride;
-    const float *slope; /* of column 0; NULL: constants[0] is everyone's */
-    float constants[2], threshold;
-    struct activation_tails tails;
-    bool one_row;       /* as in struct epilogue */
-    struct tally tally; /* already at column 0; .active NULL for none */
 };
 
 /* Adds the outputs of columns [j, j + VEC_LANES) again, leaving out what is not finite; the rare
  * case. */
 static __attribute__((noinline)) void recount_finite(const struct activate_tile *t, size_t j)
 {
+    const struct tally *tally = t->e->tally;
     for (size_t r = 0; r < t->rows; r++) {
-        for (size_t i = j; i < j + VEC_LANES && i < t->tally.units; i++) {
+        for (size_t i = j, unit = t->unit + j; i < j + VEC_LANES && unit < tally->units;
+             i++, unit++) {
             float h = t->y[r * t->y_stride + i];
             int finite = h - h == 0.0f;
-            *t->tally.nonfinite += !finite;
-            if (finite && t->tally.sum)
-                t->tally.sum[i] += (double)h;
-            if (finite && t->tally.magnitude)
-                t->tally.magnitude[i] += (double)__builtin_fabsf(h);
+            *tally->nonfinite += !finite;
+            if (finite && tally->sum)
+                tally->sum[unit] += (double)h;
+            if (finite && tally->magnitude)
+                tally->magnitude[unit] += (double)__builtin_fabsf(h);
         }
     }
 }
@@ -57,34 +56,37 @@ struct counted {
     int one_row; /* the outputs of the tile are first added as floats */
 };
 
+/* unit: of the vector's first column. */
 VEC_INLINE struct column_counts load_counts(const struct counted c, const struct tally *tally,
-                                            size_t j)
+                                            size_t unit)
 {
     struct column_counts counts = {.poison = vf_set1(0.0f), .max = vf_set1(-__builtin_inff())};
-    memcpy(&counts.active, tally->active + j, sizeof counts.active);
+    memcpy(&counts.active, tally->active + unit, sizeof counts.active);
     if (c.low)
-        memcpy(&counts.low, tally->low + j, sizeof counts.low);
+        memcpy(&counts.low, tally->low + unit, sizeof counts.low);
     if (c.high)
-        memcpy(&counts.high, tally->high + j, sizeof counts.high);
+        memcpy(&counts.high, tally->high + unit, sizeof counts.high);
     if (c.full) {
-        counts.max = vf_load(tally->max + j);
-        counts.sum = vd_load(tally->sum + j);
+        counts.max = vf_load(tally->max + unit);
+        counts.sum = vd_load(tally->sum + unit);
     }
     if (c.magnitude)
-        counts.magnitude = vd_load(tally->magnitude + j);
+        counts.magnitude = vd_load(tally->magnitude + unit);
     return counts;
 }
 
 VEC_INLINE void store_counts(const struct counted c, const struct activate_tile *t, size_t j,
                              const struct column_counts *counts)
 {
-    memcpy(t->tally.active + j, &counts->active, sizeof counts->active);
+    const struct tally *tally = t->e->tally;
+    const size_t unit = t->unit + j;
+    memcpy(tally->active + unit, &counts->active, sizeof counts->active);
     if (c.low)
-        memcpy(t->tally.low + j, &counts->low, sizeof counts->low);
+        memcpy(tally->low + unit, &counts->low, sizeof counts->low);
     if (c.high)
-        memcpy(t->tally.high + j, &counts->high, sizeof counts->high);
+        memcpy(tally->high + unit, &counts->high, sizeof counts->high);
     if (c.full)
-        vf_store(t->tally.max + j, counts->max);
+        vf_store(tally->max + unit, counts->max);
     const int rare =
         c.full && !c.one_row ? !vd_all_finite(counts->sum) : vf_any_nan(counts->poison);
     if (__builtin_expect(rare, 0)) {
@@ -92,9 +94,9 @@ VEC_INLINE void store_counts(const struct counted c, const struct activate_tile 
         return;
     }
     if (c.full)
-        vd_store(t->tally.sum + j, counts->sum);
+        vd_store(tally->sum + unit, counts->sum);
     if (c.magnitude)
-        vd_store(t->tally.magnitude + j, counts->magnitude);
+        vd_store(tally->magnitude + unit, counts->magnitude);
 }
 
 /* What the rows of a tile have in common. */
@@ -111,7 +113,7 @@ VEC_INLINE void activate_column(const enum activation_type type, const struct co
     struct column_counts counts;
     vf sum = zero, magnitude = zero;
     if (c.any)
-        counts = load_counts(c, &t->tally, j);
+        counts = load_counts(c, t->e->tally, t->unit + j);
     for (size_t r = 0; r < t->rows; r++) {
         float *y = t->y + r * t->y_stride + j;
         const vf z = vf_load(y);
@@ -156,12 +158,15 @@ VEC_INLINE void activate_columns(const enum activation_type type, const struct c
 {
     const struct activate_tile t =
         *tile; /* its own copy: the bytes of bits alias everything else */
-    struct column_rule rule = {vf_set1(t.constants[0]), vf_set1(t.constants[1]),
-                               vf_set1(t.threshold), vf_set1(t.tails.low), vf_set1(t.tails.high)};
+    const struct activation_rule *rule = t.e->rule;
+    const float *slope = rule->slope ? rule->slope + t.unit : NULL;
+    struct column_rule of = {vf_set1(rule->constants[0]), vf_set1(rule->constants[1]),
+                             vf_set1(rule->threshold), vf_set1(rule->tails.low),
+                             vf_set1(rule->tails.high)};
     for (size_t j = 0; j < t.width; j += VEC_LANES) {
-        if (t.slope)
-            rule.a = vf_load(t.slope + j);
-        activate_column(type, c, &t, j, &rule);
+        if (slope)
+            of.a = vf_load(slope + j);
+        activate_column(type, c, &t, j, &of);
     }
 }
 
@@ -169,46 +174,20 @@ VEC_INLINE void activate_level(const enum activation_type type, const enum activ
                                const struct activate_tile *tile)
 {
     const int low = trait == SATURATING, high = low || trait == CAPPED;
-    if (!tile->tally.active)
+    const struct tally *tally = tile->e->tally;
+    const bool one_row = tile->e->one_row;
+    if (!tally)
         activate_columns(type, (struct counted){0}, tile);
-    else if (!tile->tally.max)
+    else if (!tally->max)
         activate_columns(type, (struct counted){1, low, high, 0, 0, 0}, tile);
-    else if (!tile->tally.magnitude && tile->one_row)
+    else if (!tally->magnitude && one_row)
         activate_columns(type, (struct counted){1, low, high, 1, 0, 1}, tile);
-    else if (!tile->tally.magnitude)
+    else if (!tally->magnitude)
         activate_columns(type, (struct counted){1, low, high, 1, 0, 0}, tile);
-    else if (tile->one_row)
+    else if (one_row)
         activate_columns(type, (struct counted){1, low, high, 1, 1, 1}, tile);
     else
         activate_columns(type, (struct counted){1, low, high, 1, 1, 0}, tile);
-}
-
-/* The tile of a layer that begins at its unit 0; rows, columns and bits are still to be set. */
-static struct activate_tile activate_open(const struct epilogue *e)
-{
-    if (!e || !e->activation)
-        return (struct activate_tile){.y = NULL};
-    struct activate_tile tile = {.slope = e->activation->slope,
-                                 .threshold = activation_threshold(e->activation),
-                                 .tails = activation_tails(e->activation),
-                                 .one_row = e->one_row,
-                                 .tally = e->tally ? *e->tally : (struct tally){.active = NULL}};
-    activation_constants(e->activation, tile.constants);
-    return tile;
-}
-
-/* Moves a tile's arrays of units on by so many. */
-VEC_INLINE void activate_shift(struct activate_tile *tile, size_t units)
-{
-    struct tally *tally = &tile->tally;
-    tile->slope += tile->slope ? units : 0;
-    tally->units -= units;
-    tally->active += tally->active ? units : 0;
-    tally->low += tally->low ? units : 0;
-    tally->high += tally->high ? units : 0;
-    tally->sum += tally->sum ? units : 0;
-    tally->magnitude += tally->magnitude ? units : 0;
-    tally->max += tally->max ? units : 0;
 }
 
 static void activate_as(enum activation_type type, const struct activate_tile *tile)
@@ -226,33 +205,33 @@ static void activate_as(enum activation_type type, const struct activate_tile *t
 }
 
 /* The epilogue e of rows [row, row + rows) and columns [column, column + width) of y, which are
- * still in the first cache; layer is what activate_open() gave. */
-static void finish_tile(const struct epilogue *e, const struct activate_tile *layer, size_t row,
-                        size_t rows, size_t column, size_t width, float *y, size_t y_stride)
+ * still in the first cache. */
+static void finish_tile(const struct epilogue *e, size_t row, size_t rows, size_t column,
+                        size_t width, float *y, size_t y_stride)
 {
     y += row * y_stride + column;
     for (size_t r = 0; e->residual && r < rows; r++)
         add(width, y + r * y_stride, e->residual + (row + r) * e->residual_stride + column,
             y + r * y_stride);
-    if (!e->activation)
+    if (!e->rule)
         return;
-    struct activate_tile tile = *layer;
-    activate_shift(&tile, e->first + column);
-    tile.rows = rows;
-    tile.width = width;
-    tile.y = y;
-    tile.y_stride = y_stride;
-    tile.bits = e->bits ? e->bits + row * e->bits_stride + column / 8 : NULL;
-    tile.bits_stride = e->bits_stride;
-    activate_as(e->activation->type, &tile);
+    const struct activate_tile tile = {.e = e,
+                                       .unit = e->first + column,
+                                       .rows = rows,
+                                       .width = width,
+                                       .y = y,
+                                       .y_stride = y_stride,
+                                       .bits = e->bits ? e->bits + row * e->bits_stride + column / 8
+                                                       : NULL,
+                                       .bits_stride = e->bits_stride};
+    activate_as(e->rule->type, &tile);
 }
 
 static void activate(const struct epilogue *e, size_t rows, size_t width, float *y, size_t y_stride)
 {
-    const struct activate_tile layer = activate_open(e);
     for (size_t row = 0, some; row < rows; row += some) {
         some = rows - row < EPILOGUE_ROWS ? rows - row : EPILOGUE_ROWS;
-        finish_tile(e, &layer, row, some, 0, width, y, y_stride);
+        finish_tile(e, row, some, 0, width, y, y_stride);
     }
 }
 

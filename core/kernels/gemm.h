@@ -127,8 +127,7 @@ static void (*const gemm_tiles[VEC_TILE_TALL])(int, const struct gemm_tile *) = 
 
 /* A block of K in one column of tiles: all rows, shared out evenly so that no tile is much smaller
  * than another. */
-static void gemm_rows(const struct gemm *g, const struct activate_tile *layer, size_t column,
-                      int vectors, struct gemm_tile tile)
+static void gemm_rows(const struct gemm *g, size_t column, int vectors, struct gemm_tile tile)
 {
     const size_t rows = g->x.rows, most = vectors == 1 ? VEC_TILE_TALL : VEC_TILE_ROWS;
     const size_t tiles = (rows + most - 1) / most;
@@ -142,8 +141,8 @@ static void gemm_rows(const struct gemm *g, const struct activate_tile *layer, s
         if (tile.last && g->epilogue &&
             (row == rows || (row - finished) * g->k >= GEMM_HOT ||
              row - finished + most > EPILOGUE_ROWS)) {
-            finish_tile(g->epilogue, layer, finished, row - finished, column,
-                        (size_t)vectors * VEC_LANES, g->y, g->y_stride);
+            finish_tile(g->epilogue, finished, row - finished, column, (size_t)vectors * VEC_LANES,
+                        g->y, g->y_stride);
             finished = row;
         }
         tile.x += height;
@@ -169,8 +168,7 @@ static int next_block(const struct view *x, struct gemm_tile *tile)
 }
 
 /* All rows, and the columns of one register tile. */
-static void gemm_column(const struct gemm *g, const struct activate_tile *layer, size_t column,
-                        int vectors)
+static void gemm_column(const struct gemm *g, size_t column, int vectors)
 {
     const size_t end = column + (size_t)vectors * VEC_LANES;
     const float *const next_column = g->panel + (end < g->width ? end : g->k * g->width);
@@ -186,7 +184,7 @@ static void gemm_column(const struct gemm *g, const struct activate_tile *layer,
         done += block;
         tile.last = done == g->k;
         tile.ahead = tile.last ? next_column : tile.weights + block * g->width;
-        gemm_rows(g, layer, column, vectors, tile);
+        gemm_rows(g, column, vectors, tile);
         tile.weights += block * g->width;
     }
 }
@@ -194,9 +192,8 @@ static void gemm_column(const struct gemm *g, const struct activate_tile *layer,
 static void gemm(const struct gemm *g)
 {
     const size_t step = VEC_TILE_VECTORS * VEC_LANES;
-    const struct activate_tile layer = activate_open(g->epilogue);
     for (size_t c = 0; c < g->width; c += step)
-        gemm_column(g, &layer, c, (int)((g->width - c < step ? g->width - c : step) / VEC_LANES));
+        gemm_column(g, c, (int)((g->width - c < step ? g->width - c : step) / VEC_LANES));
 }
 
 #endif

@@ -37,9 +37,9 @@ struct tally {
 struct epilogue {
     const float *residual; /* added to y; NULL for none */
     size_t residual_stride;
-    const struct activation *activation; /* a counted one; activation.def states its error. NULL for
-                                            none */
-    size_t first;                        /* the unit of column 0, a multiple of 8 */
+    const struct activation_rule *rule; /* of a counted one; activation.def states its error. NULL
+                                           for none */
+    size_t first;                       /* the unit of column 0, a multiple of 8 */
     uint8_t *bits; /* bit j of row r at bits[r * bits_stride + j / 8] says whether unit first + j
                       was active; NULL for none */
     size_t bits_stride;

@@ -75,7 +75,8 @@ static void panel_run(struct panel_case *c, const struct kernels *kernels,
     const size_t count = c->rows * c->width;
     random_floats(random, kind, c->z, count);
     memcpy(c->y, c->z, count * sizeof(float));
-    const struct epilogue epilogue = {.activation = activation,
+    const struct activation_rule rule = activation_rule(activation);
+    const struct epilogue epilogue = {.rule = &rule,
                                       .first = c->first,
                                       .bits = c->bits,
                                       .bits_stride = c->bits_stride,
@@ -197,7 +198,8 @@ static void check_counting_changes_nothing(const struct kernels *kernels, size_t
         const size_t count = c.rows * c.width;
         float *again = malloc(count * sizeof *again);
         memcpy(again, c.z, count * sizeof *again);
-        struct epilogue epilogue = {.activation = &activation, .first = c.first, .tally = &c.tally};
+        const struct activation_rule rule = activation_rule(&activation);
+        struct epilogue epilogue = {.rule = &rule, .first = c.first, .tally = &c.tally};
         kernels->activate(&epilogue, c.rows, c.width, again, c.width);
         epilogue.tally = NULL;
         kernels->activate(&epilogue, c.rows, c.width, c.z, c.width);
@@ -225,7 +227,8 @@ static void check_slopes(const struct kernels *kernels)
     float y[2 * WIDTH];
     for (size_t i = 0; i < 2 * WIDTH; i++)
         y[i] = i < WIDTH ? -1.5f : 2.0f;
-    const struct epilogue epilogue = {.activation = &activation, .first = FIRST};
+    const struct activation_rule rule = activation_rule(&activation);
+    const struct epilogue epilogue = {.rule = &rule, .first = FIRST};
     kernels->activate(&epilogue, 2, WIDTH, y, WIDTH);
     for (size_t i = 0; i < WIDTH; i++)
         cr_assert(y[i] == -1.5f * slope[FIRST + i] && y[WIDTH + i] == 2.0f, "%s: unit %zu",
@@ -248,7 +251,8 @@ static void check_rows_only(const struct kernels *kernels, size_t function)
     for (size_t i = 0; i < ROWS * STRIDE; i++)
         y[i] = -9.0f;
     memset(bits, 0xAA, sizeof bits);
-    const struct epilogue epilogue = {.activation = &activation, .bits = bits, .bits_stride = 8};
+    const struct activation_rule rule = activation_rule(&activation);
+    const struct epilogue epilogue = {.rule = &rule, .bits = bits, .bits_stride = 8};
     kernels->activate(&epilogue, ROWS, WIDTH, y, STRIDE);
     for (size_t i = 0; i < ROWS * STRIDE; i++)
         cr_assert(i % STRIDE < WIDTH || y[i] == -9.0f, "%s: y[%zu]", kernels->name, i);

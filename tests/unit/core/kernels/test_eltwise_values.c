@@ -102,8 +102,8 @@ static void trial_close(struct trial *trial)
 static void trial_run(struct trial *trial, const struct kernels *kernels, size_t width)
 {
     memcpy(trial->h, trial->z, POINTS * sizeof *trial->h);
-    const struct epilogue epilogue = {
-        .activation = &trial->activation, .bits = trial->bits, .bits_stride = width / 8};
+    const struct activation_rule rule = activation_rule(&trial->activation);
+    const struct epilogue epilogue = {.rule = &rule, .bits = trial->bits, .bits_stride = width / 8};
     kernels->activate(&epilogue, POINTS / width, width, trial->h, width);
 }
 

@@ -85,9 +85,10 @@ static void check_case(const struct kernels *kernels, struct randoms *random,
     random_floats(random, RANDOM_PLAIN, other, count);
     struct counted *apart = malloc(sizeof *apart), *fused = malloc(sizeof *fused);
     struct tally apart_tally = counted_open(apart, units), tally = counted_open(fused, units);
+    const struct activation_rule rule = activation_rule(activation);
     struct epilogue e = {.residual = residual ? other : NULL,
                          .residual_stride = c.y_stride,
-                         .activation = activation,
+                         .rule = &rule,
                          .first = first,
                          .bits = apart->bits,
                          .bits_stride = BITS_STRIDE,
