@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "panel.h"
+#include "skip.h"
 #include "slab.h"
 
 /* Weights of a layer that leave no room for anything else in a core's second cache. */
@@ -169,9 +170,33 @@ size_t op_tiles_dense(const struct graph *graph, const struct node *node, size_t
     return op_row_blocks(dense_rows(output, rows)) * panel_count(node->n);
 }
 
-static bool dense_skips(const struct op_run *run, size_t rows)
+/* How many of a few positions' inputs, of the span's first, middle and last, are not zero. */
+static size_t sample_listed(const struct op_run *run, struct op_span span)
 {
-    return run->skip == SKIP_AUTO ? rows == 1 : run->skip == SKIP_ALWAYS;
+    const size_t places[] = {0, span.count / 2, span.count - 1};
+    size_t listed = 0;
+    for (size_t i = 0; i < 3; i++)
+        listed += run->kernels->nonzero(run->node->k,
+                                        input_position(&run->inputs[0], span.first + places[i]),
+                                        run->index, run->scratch);
+    return listed / 3;
+}
+
+/* Whether span's rows, of so many, are taken one by one. */
+static bool dense_skips(struct op_run *run, struct op_span span, size_t rows, size_t panel)
+{
+    const struct node *node = run->node;
+    if (run->skip != SKIP_AUTO || rows == 1)
+        return run->skip != SKIP_NEVER;
+    struct skip_case c = {.rows = span.count,
+                          .k = node->k,
+                          .width = panel_width(node->n, panel),
+                          .weight_bytes = node->k * panel_padded(node->n) * sizeof(float)};
+    if (!skip_may_pay(&c))
+        return false;
+    run->held = OP_NOTHING;
+    c.listed = sample_listed(run, span);
+    return skip_pays(&c);
 }
 
 /* Lists the inputs of position p that are not zero. */
@@ -213,7 +238,8 @@ static void dense_span(const struct op_run *run, struct op_span span, size_t pan
 
 size_t op_work(struct op_run *run)
 {
-    if (run->node->op != OP_dense || run->rows > 1 || !dense_skips(run, dense_rows(run->output, 1)))
+    const bool alone = run->node->op == OP_dense && dense_rows(run->output, run->rows) == 1;
+    if (!alone || run->skip == SKIP_NEVER)
         return run->macs * run->rows;
     hold_position(run, 0);
     return run->listed * run->node->n;
@@ -223,7 +249,7 @@ void op_run_dense(struct op_run *run, size_t tile)
 {
     const size_t panels = panel_count(run->node->n), rows = dense_rows(run->output, run->rows);
     const struct op_span span = op_row_span(rows, tile / panels);
-    if (dense_skips(run, rows))
+    if (dense_skips(run, span, rows, tile % panels))
         dense_rows_skipping(run, span, tile % panels);
     else
         dense_span(run, span, tile % panels);

@@ -323,6 +323,33 @@ Test(session, skipping_can_be_forced)
     net_free(&net);
 }
 
+/* The only input of a row that is not zero is the one of the row's number. */
+Test(session, a_batch_of_sparse_rows_is_skipped_through)
+{
+    enum { K = 512, ROWS = 16 };
+    struct net net;
+    struct session session;
+    net_init(&net, 53);
+    net_chain(&net, 2, (const size_t[]){K, 256}, hinges);
+    float *weights = (float *)net.graph.nodes[0].panels;
+    float *x = calloc(ROWS * K, sizeof *x);
+    for (size_t row = 0; row < ROWS; row++)
+        x[row * K + row] = 1;
+    for (size_t i = ROWS * 256; i < K * 256; i++) /* of inputs that are zero in every row */
+        weights[i] = NAN;
+    net_session(&session, &net, best(), STATS_full, ROWS);
+    session_run_rows(&session, x, ROWS);
+    for (size_t row = 0; row < ROWS; row++)
+        cr_assert(!isnan(session_row(&session, 0, row)[0]), "row %zu", row);
+    for (size_t i = 0; i < ROWS * K; i++) /* now none is zero */
+        x[i] = 1;
+    session_run_rows(&session, x, ROWS);
+    cr_assert(isnan(session_row(&session, 0, 0)[0]));
+    session_close(&session);
+    free(x);
+    net_free(&net);
+}
+
 /* Stopping */
 
 /* Advances with a deadline that has passed until done, running something else in between; returns
