@@ -12,6 +12,7 @@ static void close_generation(struct generation *generation)
     pthread_mutex_destroy(&generation->lock);
     ring_free(&generation->ring);
     arena_free(&generation->arena);
+    baseline_close(&generation->baseline);
     model_close(&generation->model);
     free(generation);
 }
@@ -38,8 +39,10 @@ enum status generation_open(struct generation **made, const char *path,
     pthread_mutex_init(&generation->lock, NULL);
     arena_init(&generation->arena, MODEL_MEMORY_BYTES_MAX);
     enum status status = model_open(&generation->model, path, options, error);
-    if (status == STATUS_OK)
+    if (status == STATUS_OK) {
+        baseline_open(&generation->baseline, &generation->model, path);
         status = open_history(generation, error);
+    }
     if (status == STATUS_OK)
         *made = generation;
     else
@@ -94,6 +97,14 @@ enum status generation_restore(struct generation *generation, const struct snaps
     generation->since = timegm(&parts);
     pthread_mutex_unlock(&generation->lock);
     return STATUS_OK;
+}
+
+void generation_inherit(struct generation *generation, struct generation *other)
+{
+    generation_collect(other, &generation->base, NULL);
+    pthread_mutex_lock(&other->lock);
+    generation->since = other->since;
+    pthread_mutex_unlock(&other->lock);
 }
 
 static void collect_seats(struct generation *generation, struct counters *into)

@@ -9,9 +9,9 @@
 
 #include <stdatomic.h>
 
+#include "baseline.h"
 #include "seat.h"
 #include "stats/ring.h"
-#include "stats/snapshot.h"
 
 #define GENERATION_TICK_NS 5000000000ull
 
@@ -19,7 +19,8 @@ enum { GENERATION_SINCE_BYTES = sizeof "2026-01-01T00:00:00Z" };
 
 struct generation {
     struct model model;
-    size_t references; /* the registry's thread alone holds and releases */
+    struct baseline baseline; /* owned */
+    size_t references;        /* the registry's thread alone holds and releases */
     pthread_mutex_t lock;
     struct arena arena;    /* owned, of base and moved */
     int64_t since;         /* under lock, as the next: when counting began, of the epoch */
@@ -52,6 +53,9 @@ void generation_release(struct generation *generation);
  * tell when. Thread-safe. */
 enum status generation_restore(struct generation *generation, const struct snapshot *snapshot,
                                struct error *error);
+
+/* Before any job: goes on where other, a generation of the same model, is now. */
+void generation_inherit(struct generation *generation, struct generation *other);
 
 /* Adds what was counted since counting began, or in the window that ends now (cpu_clock_ns), to
  * into, and writes when that began, RFC 3339, unless since is NULL. Thread-safe. */

@@ -32,7 +32,26 @@ static struct layer_reading read_layer(const struct entry *entry, const struct l
     layer.dormant = decided ? count_of(VERDICT_dormant, view) : NAN;
     layer.always_on = decided ? count_of(VERDICT_always_on, view) : NAN;
     layer.sparsity = decided ? layer_sparsity(view) : NAN;
+    layer.drift = layer.mean_shift = NAN;
     return layer;
+}
+
+/* How the layers from first on have shifted, when there is a baseline and rows enough. */
+static bool read_drift(struct reading *reading, const struct generation *generation,
+                       const struct counters *now, struct layer_reading *first)
+{
+    struct drift drift;
+    struct error error;
+    if (!generation->baseline.usable)
+        return true;
+    if (baseline_compare(&generation->baseline, now, reading->server->options.stats_min_samples,
+                         &reading->arena, &drift, &error) != STATUS_OK)
+        return false;
+    for (size_t i = 0; drift_decided(&drift) && i < now->plan->layer_count; i++) {
+        first[i].drift = (double)drift.layers[i].shifted;
+        first[i].mean_shift = drift.layers[i].mean_shift;
+    }
+    return true;
 }
 
 static bool read_model(struct reading *reading, const struct entry *entry)
@@ -42,13 +61,14 @@ static bool read_model(struct reading *reading, const struct entry *entry)
     struct error error;
     if (counters_init(&merged, &reading->arena, &model->plan, model->level, &error) != STATUS_OK)
         return false;
+    struct layer_reading *first = reading->layers + reading->layer_count;
     generation_collect(entry->generation, &merged, NULL);
     for (size_t i = 0; i < model->plan.layer_count; i++) {
         struct layer_view view = layer_view_of(&merged, i);
         reading->layers[reading->layer_count++] =
             read_layer(entry, &view, reading->server->options.stats_min_samples);
     }
-    return true;
+    return read_drift(reading, entry->generation, &merged, first);
 }
 
 static bool read_layers(struct reading *reading)

@@ -12,6 +12,7 @@ struct layer_reading {
     const char *model, *layer; /* borrowed from the catalog */
     double units, nonfinite;
     double dead, silent, dormant, always_on, sparsity;
+    double drift, mean_shift; /* from the baseline */
 };
 
 struct reading {

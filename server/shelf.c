@@ -204,7 +204,20 @@ static enum status open_model(const struct shelf *shelf, const struct source *so
 
 static bool is_same(const struct generation *old, const struct generation *made)
 {
-    return old && strcmp(old->model.digest, made->model.digest) == 0;
+    return old && strcmp(old->model.digest, made->model.digest) == 0 &&
+           baseline_is_same(&old->baseline, &made->baseline);
+}
+
+/* Puts made in place of what the slot has; statistics go on where the model is the same. */
+static void replace(const struct shelf *shelf, struct slot *slot, struct generation *made)
+{
+    struct generation *old = slot->generation;
+    const bool inherits = old && strcmp(old->model.digest, made->model.digest) == 0;
+    if (inherits && shelf->store->directory < 0)
+        generation_inherit(made, old);
+    retire(shelf, slot);
+    store_restore(shelf->store, made);
+    slot->generation = made;
 }
 
 /* Opens what is at the slot's source; *made is NULL when that is the generation the slot has. */
@@ -227,11 +240,8 @@ enum status shelf_load(const struct shelf *shelf, struct slot *slot, struct erro
     enum status status = open_next(shelf, slot, &made, error);
     if (status == STATUS_NOT_FOUND)
         error->status = status = STATUS_INVALID; /* the model is known, its files are not there */
-    if (made) {
-        retire(shelf, slot);
-        store_restore(shelf->store, made);
-        slot->generation = made;
-    }
+    if (made)
+        replace(shelf, slot, made);
     slot->state = slot->generation ? MODEL_READY : MODEL_UNAVAILABLE;
     snprintf(slot->reason, sizeof slot->reason, "%s", status == STATUS_OK ? "" : error->message);
     return status;

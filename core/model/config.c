@@ -1,9 +1,11 @@
 #include "config.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "fields.h"
+#include "files.h"
 
 enum { CONFIG_BATCH_ROWS_MAX = 1 << 20 };
 
@@ -149,6 +151,16 @@ static enum status apply_each(struct model *model, const char *section, json_t *
     return STATUS_OK;
 }
 
+static enum status apply_baseline(struct model *model, const json_t *json, struct error *error)
+{
+    if (!json_is_string(json))
+        return error_set(error, STATUS_INVALID, "baseline: expected the name of a file");
+    if (files_check(json_string_value(json), error) != STATUS_OK)
+        return error_prefix(error, "baseline");
+    model->baseline = arena_text(&model->arena, json_string_value(json), json_string_length(json));
+    return model->baseline ? STATUS_OK : no_memory(error);
+}
+
 static enum status apply_section(struct model *model, const char *section, json_t *json,
                                  struct error *error)
 {
@@ -172,6 +184,8 @@ static enum status apply_section(struct model *model, const char *section, json_
                              "stats must be \"off\", \"counts\" or \"full\"");
         return STATUS_OK;
     }
+    if (strcmp(section, "baseline") == 0)
+        return apply_baseline(model, json, error);
     return error_set(error, STATUS_INVALID, "unknown key \"%s\"", section);
 }
 
@@ -184,4 +198,18 @@ enum status config_apply(struct model *model, const char *text, size_t length, s
     enum status status = apply_each(model, "config.json", json, apply_section, error);
     json_decref(json);
     return status;
+}
+
+enum status config_digest(const char *text, size_t length, struct digest *digest,
+                          struct error *error)
+{
+    json_t *json = json_loadb(text, length, JSON_REJECT_DUPLICATES, NULL);
+    json_object_del(json, "baseline");
+    char *sorted = json_dumps(json, JSON_COMPACT | JSON_SORT_KEYS);
+    if (sorted && json_object_size(json) > 0)
+        digest_add(digest, sorted, strlen(sorted));
+    const bool complete = sorted != NULL;
+    free(sorted);
+    json_decref(json);
+    return complete ? STATUS_OK : no_memory(error);
 }

@@ -78,6 +78,15 @@ enum status file_read(const struct file *file, size_t offset, size_t count, void
     return STATUS_OK;
 }
 
+enum status file_load_from(struct arena *arena, const struct file *file, struct file *loaded,
+                           struct error *error)
+{
+    uint8_t *bytes = arena_alloc(arena, file->count, 1);
+    *loaded = file_of_bytes(bytes, file->count);
+    return bytes ? file_read(file, 0, file->count, bytes, error)
+                 : error_set(error, STATUS_OUT_OF_MEMORY, "no memory left for the file");
+}
+
 enum status file_load(struct arena *arena, const char *path, size_t limit_bytes,
                       struct file *loaded, struct error *error)
 {
@@ -85,12 +94,7 @@ enum status file_load(struct arena *arena, const char *path, size_t limit_bytes,
     enum status status = file_open(&file, path, limit_bytes, error);
     if (status != STATUS_OK)
         return status;
-    uint8_t *bytes = arena_alloc(arena, file.count, 1);
-    if (bytes)
-        status = file_read(&file, 0, file.count, bytes, error);
-    else
-        status = error_set(error, STATUS_OUT_OF_MEMORY, "no memory left for the file");
-    *loaded = file_of_bytes(bytes, file.count);
+    status = file_load_from(arena, &file, loaded, error);
     file_close(&file);
     return status;
 }

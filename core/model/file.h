@@ -32,7 +32,9 @@ struct file file_of_bytes(const uint8_t *bytes, size_t count);
 enum status file_read(const struct file *file, size_t offset, size_t count, void *to,
                       struct error *error);
 
-/* All bytes of the regular file at path, in arena. */
+/* All bytes of an open file, in arena; and of the regular file at path. */
+enum status file_load_from(struct arena *arena, const struct file *file, struct file *loaded,
+                           struct error *error);
 enum status file_load(struct arena *arena, const char *path, size_t limit_bytes,
                       struct file *loaded, struct error *error);
 

@@ -69,10 +69,12 @@ static bool next_part(const char **rest, const char **part, size_t *length)
     return *length > 0;
 }
 
-static enum status check_location(const char *location, struct error *error)
+enum status files_check(const char *location, struct error *error)
 {
     const char *rest = location, *part;
     size_t length;
+    if (!location[0])
+        return error_set(error, STATUS_INVALID, "expected the name of a file, found none");
     if (location[0] == '/')
         return error_set(error, STATUS_INVALID,
                          "expected a place inside the model's directory, found an absolute path");
@@ -123,13 +125,39 @@ enum status files_add(struct files *files, const char *location, size_t limit_by
         return error_set(error, STATUS_UNSUPPORTED, "the model does not come from a directory");
     if (files->count == FILES_MAX)
         return error_set(error, STATUS_TOO_LARGE, "expected at most %d files", FILES_MAX - 1);
-    enum status status = check_location(location, error);
+    enum status status = files_check(location, error);
     if (status == STATUS_OK)
         status = open_beneath(files->directory, location, &descriptor, error);
     if (status == STATUS_OK)
         status = file_adopt(&files->list[files->count], descriptor, limit_bytes, error);
     if (status == STATUS_OK)
         files->locations[files->count++] = location;
+    return status;
+}
+
+static enum status adopt_beneath(struct file *file, const char *directory, const char *location,
+                                 size_t limit_bytes, struct error *error)
+{
+    int descriptor = -1;
+    const int beneath = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (beneath < 0)
+        return error_set(error, STATUS_IO, "%s: %s", directory, strerror(errno));
+    enum status status = open_beneath(beneath, location, &descriptor, error);
+    close(beneath);
+    return status == STATUS_OK ? file_adopt(file, descriptor, limit_bytes, error) : status;
+}
+
+enum status files_load_beneath(struct arena *arena, const char *directory, const char *location,
+                               size_t limit_bytes, struct file *loaded, struct error *error)
+{
+    struct file file;
+    enum status status = files_check(location, error);
+    if (status == STATUS_OK)
+        status = adopt_beneath(&file, directory, location, limit_bytes, error);
+    if (status != STATUS_OK)
+        return status;
+    status = file_load_from(arena, &file, loaded, error);
+    file_close(&file);
     return status;
 }
 

@@ -29,6 +29,13 @@ void files_of_bytes(struct files *files, const uint8_t *bytes, size_t count);
 enum status files_add(struct files *files, const char *location, size_t limit_bytes,
                       struct error *error);
 
+/* INVALID unless location is one that is beneath a directory, whatever lies there. */
+enum status files_check(const char *location, struct error *error);
+
+/* All bytes of the regular file at location beneath directory, in arena. */
+enum status files_load_beneath(struct arena *arena, const char *directory, const char *location,
+                               size_t limit_bytes, struct file *loaded, struct error *error);
+
 /* The file at a location, NULL when it is not open. */
 const struct file *files_find(const struct files *files, const char *location);
 

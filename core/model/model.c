@@ -214,8 +214,10 @@ static enum status load_config(struct model *model, const char *path, struct dig
     if (status == STATUS_NOT_FOUND)
         return STATUS_OK;
     if (status == STATUS_OK) {
-        digest_add(digest, file.bytes, file.count);
-        status = config_apply(model, (const char *)file.bytes, file.count, error);
+        const char *text = (const char *)file.bytes;
+        status = config_apply(model, text, file.count, error);
+        if (status == STATUS_OK)
+            status = config_digest(text, file.count, digest, error);
     }
     return status == STATUS_OK ? status : error_prefix(error, "%s", path);
 }

@@ -46,6 +46,7 @@ struct model {
     bool whole; /* the file fixes the batch and does something to it: a row is a run of the file,
                    and the first dimension of its ports one of the row's */
     size_t max_batch_rows; /* 0: not configured */
+    const char *baseline;  /* a snapshot to compare with, a file in its directory; NULL for none */
     enum stats_level level;
     struct proof proof; /* for the declared ranges; none at level off */
 };

@@ -53,6 +53,23 @@ static bool read_window(struct exchange *exchange, enum ring_window *window)
     return false;
 }
 
+static void write_report(struct exchange *exchange, const struct generation *generation,
+                         const struct counters *counters, const struct report_options *options)
+{
+    struct text *reply = &exchange->reply;
+    struct error error;
+    text_put(reply, "{");
+    report_write_fields(reply, &generation->model, counters, options);
+    if (baseline_write(reply, &generation->baseline, counters, options->min_samples, &error) !=
+        STATUS_OK) {
+        reply->count = 0;
+        exchange_fail(exchange, &error);
+        return;
+    }
+    text_put(reply, "}");
+    exchange_answer(exchange, 200, "application/json");
+}
+
 static void answer(struct exchange *exchange, struct generation *generation,
                    enum ring_window window, struct report_options *options)
 {
@@ -68,8 +85,7 @@ static void answer(struct exchange *exchange, struct generation *generation,
         else
             generation_collect_window(generation, window, cpu_clock_ns(), &merged, since);
         options->since = since;
-        report_write(&exchange->reply, model, &merged, options);
-        exchange_answer(exchange, 200, "application/json");
+        write_report(exchange, generation, &merged, options);
     } else {
         exchange_fail(exchange, &error);
     }

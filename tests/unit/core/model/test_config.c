@@ -134,6 +134,10 @@ static const struct {
     {"{\"max_batch_rows\": 1.5}", "max_batch_rows"},
     {"{\"max_batch_rows\": \"8\"}", "max_batch_rows"},
     {"{\"stats\": \"some\"}", "\"off\", \"counts\" or \"full\""},
+    {"{\"baseline\": 7}", "baseline: expected the name of a file"},
+    {"{\"baseline\": \"\"}", "baseline: expected the name of a file, found none"},
+    {"{\"baseline\": \"/etc/passwd\"}", "baseline: expected a place inside the model's directory"},
+    {"{\"baseline\": \"a/../../b\"}", "baseline: expected a place inside the model's directory"},
     {"{\"stats\": true}", "\"off\", \"counts\" or \"full\""},
 };
 
@@ -150,6 +154,36 @@ Test(config, slips_are_refused_with_a_sentence)
                   refused[i].json, error.message);
         model_close(&model);
     }
+}
+
+static const char *digest_of(const char *json)
+{
+    static char texts[2][DIGEST_TEXT_BYTES];
+    static size_t turn;
+    struct digest digest;
+    turn = !turn;
+    digest_init(&digest);
+    digest_add(&digest, "x", 1);
+    cr_assert(config_digest(json, strlen(json), &digest, NULL) == STATUS_OK);
+    digest_text(&digest, texts[turn]);
+    return texts[turn];
+}
+
+/* However it is written, and whatever its statistics are compared with, a model stays the same. */
+Test(config, the_digest_is_of_what_it_says)
+{
+    const char *json = "{\"stats\": \"full\", \"outputs\": {\"y\": {}}}";
+    cr_assert_str_eq(digest_of(json), digest_of("{\"outputs\":{\"y\":{}},\n\"stats\":\"full\"}"));
+    cr_assert_str_eq(digest_of(json), digest_of("{\"baseline\": \"p.json\", \"stats\": \"full\", "
+                                                "\"outputs\": {\"y\": {}}}"));
+    cr_assert_str_neq(digest_of(json), digest_of("{\"stats\": \"full\"}"));
+    char none[DIGEST_TEXT_BYTES];
+    struct digest digest;
+    digest_init(&digest);
+    digest_add(&digest, "x", 1);
+    digest_text(&digest, none);
+    cr_assert_str_eq(digest_of("{\"baseline\": \"p.json\"}"), none);
+    cr_assert_str_eq(digest_of("{}"), none);
 }
 
 /* Depth that would be recursion in a parser is jansson's to refuse. */

@@ -263,7 +263,10 @@ Test(model, the_digest_is_of_files_and_activations)
     cr_assert(!same_digest(directory.path, "relu", "tanh"));
     cr_assert(!same_digest(directory.path, "elu(alpha=1)", "elu(alpha=2)"));
     cr_assert(same_digest(directory.path, "elu(alpha=1)", "elu"));
-    temporary_write(&directory, "config.json", "{}", 2);
+    temporary_write(&directory, "config.json", "{\"baseline\": \"p.json\"}", 22);
+    digest_of(after, directory.path, "*", "relu");
+    cr_assert(strcmp(before, after) == 0, "what a model is compared with does not make it another");
+    temporary_write(&directory, "config.json", "{\"max_batch_rows\": 7}", 21);
     digest_of(after, directory.path, "*", "relu");
     cr_assert(strcmp(before, after) != 0, "config.json is one of the files");
     temporary_close(&directory);
