@@ -24,6 +24,7 @@ static struct interval draw(struct randoms *random, const struct activation *act
 static void check_function(const struct kernels *kernels, const char *function)
 {
     const struct activation activation = net_parse(function);
+    const struct activation_rule rule = activation_rule(&activation);
     struct randoms random = {31};
     for (size_t i = 0; i < INTERVALS; i++) {
         const struct interval z = draw(&random, &activation);
@@ -33,7 +34,7 @@ static void check_function(const struct kernels *kernels, const char *function)
             const double share = p < 2 ? (double)p : ((double)random_plain(&random) + 1) / 2;
             y[p] = (float)fmin(z.high, fmax(z.low, z.low + share * (z.high - z.low)));
         }
-        kernels->activate(&(struct epilogue){.activation = &activation}, 1, POINTS, y, POINTS);
+        kernels->activate(&(struct epilogue){.rule = &rule}, 1, POINTS, y, POINTS);
         for (size_t p = 0; p < POINTS; p++)
             if (isfinite(y[p]) ? !interval_holds(h, (double)y[p]) : interval_bounded(h))
                 cr_assert_fail("%s: %s of [%.9g, %.9g] is %.9g, not in [%.17g, %.17g]",
