@@ -4,6 +4,7 @@
 
 #include "complaints.h"
 #include "http.h"
+#include "loop.h"
 
 void exchange_answer(struct exchange *exchange, int status, const char *content_type)
 {
@@ -44,4 +45,19 @@ void exchange_fail(struct exchange *exchange, const struct error *error)
     };
     exchange_refuse(exchange, statuses[error->status], status_text(error->status), "%s",
                     error->message);
+}
+
+bool exchange_reserve(struct exchange *exchange, uint64_t bytes)
+{
+    if (bytes <= exchange->reserved_bytes)
+        return true;
+    if (purse_take(loop_purse(exchange->loop), bytes - exchange->reserved_bytes)) {
+        exchange->reserved_bytes = bytes;
+        return true;
+    }
+    exchange_refuse(exchange, 503, "overloaded",
+                    "all bodies in flight may have %llu bytes together, there is no room for %llu",
+                    (unsigned long long)loop_server(exchange->loop)->options.max_inflight_bytes,
+                    (unsigned long long)bytes);
+    return false;
 }

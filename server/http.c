@@ -22,6 +22,9 @@
  * 256 KiB would cost more than half of the requests per second (measured). */
 enum { CONNECTION_MEMORY_BYTES = 16 * 1024 };
 
+/* Of a body that found no room twice so much is let pass unread, which keeps the connection. */
+enum { UNWANTED_BODY_BYTES = 32 * 1024 };
+
 struct http {
     struct MHD_Daemon *daemon;
     struct loop *loop;
@@ -157,11 +160,11 @@ static void refuse_body(struct exchange *exchange, uint64_t limit)
 }
 
 /* Whether the answer must leave before the body has arrived: a client that asks first has not sent
- * it yet, and one that announces too much will not be listened to. */
-static bool answers_early(const struct exchange *exchange, uint64_t announced, uint64_t limit)
+ * it yet, and one that announces more than twice what would be let pass will not be listened to. */
+static bool answers_early(const struct exchange *exchange, uint64_t announced, uint64_t passed)
 {
     return exchange->status &&
-           (announced / 2 > limit || (announced > 0 && exchange_header(exchange, "Expect")));
+           (announced / 2 > passed || (announced > 0 && exchange_header(exchange, "Expect")));
 }
 
 static enum MHD_Result begin(struct http *http, struct MHD_Connection *raw,
@@ -179,7 +182,9 @@ static enum MHD_Result begin(struct http *http, struct MHD_Connection *raw,
         refuse_body(exchange, limit);
     else
         routes_begin(exchange);
-    return answers_early(exchange, announced, limit) ? send_answer(exchange) : MHD_YES;
+    bool fits = exchange->status || exchange_reserve(exchange, announced);
+    uint64_t passed = fits ? limit : UNWANTED_BODY_BYTES;
+    return answers_early(exchange, announced, passed) ? send_answer(exchange) : MHD_YES;
 }
 
 /* Beyond the limit a body is thrown away, beyond twice the limit the connection. */
@@ -192,7 +197,7 @@ static enum MHD_Result take_body(const struct http *http, struct exchange *excha
         return MHD_NO;
     if (exchange->body_bytes > limit && !exchange->status)
         refuse_body(exchange, limit);
-    if (!exchange->status)
+    if (!exchange->status && exchange_reserve(exchange, exchange->body_bytes))
         routes_body(exchange, bytes, count);
     return MHD_YES;
 }
@@ -250,6 +255,7 @@ static void on_completed(void *context, struct MHD_Connection *raw, void **slot,
     record(exchange);
     access_log(exchange);
     routes_release(exchange);
+    purse_give(loop_purse(exchange->loop), exchange->reserved_bytes);
     text_free(&exchange->reply);
     free(exchange);
     *slot = NULL;

@@ -48,6 +48,7 @@ struct exchange {
     size_t json_bytes;        /* header Inference-Header-Content-Length, 0 for none */
     uint64_t began_ns;        /* when the header was there */
     uint64_t body_bytes;      /* arrived so far */
+    uint64_t reserved_bytes;  /* taken from the budget of all bodies */
     char made_id[17];         /* see access_request_id(); "" for none */
     void *connection;         /* http's own */
     bool tells_timing;        /* header Server-Timing, in an answer of 200 */
@@ -102,6 +103,10 @@ void exchange_refuse(struct exchange *exchange, int status, const char *code, co
 
 /* The same with an error's message, and the HTTP status that fits its status. */
 void exchange_fail(struct exchange *exchange, const struct error *error);
+
+/* Sees to it that so many bytes of the body are in the budget of all bodies in flight; false after
+ * refusing. They are given back when the exchange ends. */
+bool exchange_reserve(struct exchange *exchange, uint64_t bytes);
 
 /* Parks an exchange whose answer comes later; exchange_resume() after it was answered. */
 void exchange_suspend(struct exchange *exchange);

@@ -40,6 +40,7 @@ struct loop {
     _Atomic bool woken;           /* a message to wake it is under way: one is enough */
     _Atomic unsigned posted;      /* sockets in the mailbox */
     _Atomic unsigned connections; /* open ones, as others see it */
+    struct purse purse;
     struct job *queue, **queue_end;
     size_t queued_rows;
     struct batch batch; /* being run; .jobs NULL for none */
@@ -56,6 +57,11 @@ void loop_record(struct loop *loop, struct ledger *ledger, const struct usage_sa
     if (!ledger)
         ledger = loop->server->registry.book.ledgers;
     usage_record(&ledger->pages[loop->index], sample);
+}
+
+struct purse *loop_purse(struct loop *loop)
+{
+    return &loop->purse;
 }
 
 bool loop_draining(const struct loop *loop)
@@ -437,6 +443,7 @@ enum status loop_open(struct loop **made, struct server *server, size_t index, s
         return error_set(error, STATUS_OUT_OF_MEMORY, "no memory left for a loop");
     loop->server = server;
     loop->index = index;
+    loop->purse.budget = &server->bodies;
     loop->queue_end = &loop->queue;
     loop->catalog = registry_join(&server->registry, index);
     enum status status = start(loop, error);

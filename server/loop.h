@@ -42,6 +42,9 @@ bool loop_draining(const struct loop *loop);
 bool loop_aborting(const struct loop *loop);
 void loop_connections_changed(struct loop *loop);
 
+/* What the loop's requests take the bytes of their bodies from. */
+struct purse *loop_purse(struct loop *loop);
+
 /* Records a request on the loop's page of the ledger, or of that of requests to no model (NULL). */
 void loop_record(struct loop *loop, struct ledger *ledger, const struct usage_sample *sample);
 

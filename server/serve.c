@@ -237,6 +237,7 @@ static enum status open_server(struct server *server, struct error *error)
         return error->status;
     raise_descriptor_limit(options->max_connections);
     server->loop_count = choose_loops(options);
+    budget_init(&server->bodies, options->max_inflight_bytes, server->loop_count);
     server->engine.kernels = kernels_select(options->isa, error);
     if (!server->engine.kernels || open_crew(server, error) != STATUS_OK)
         return error->status;

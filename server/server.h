@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 
 #include "auth.h"
+#include "budget.h"
 #include "engine.h"
 #include "options.h"
 #include "registry.h"
@@ -25,6 +26,7 @@ struct server {
     struct registry registry;
     struct auth auth;
     struct tls tls;
+    struct budget bodies;                 /* of all requests in flight */
     struct engine engine;                 /* its crew is owned */
     struct loop *loops[SERVER_LOOPS_MAX]; /* those that are open come first */
     size_t loop_count;

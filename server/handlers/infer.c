@@ -83,6 +83,9 @@ struct infer *infer_open(struct exchange *exchange, const struct infer_codec *co
 static enum status take_plain(void *context, const char *bytes, size_t count, struct error *error)
 {
     struct infer *infer = context;
+    infer->plain_bytes += count;
+    if (!exchange_reserve(infer->exchange, infer->plain_bytes))
+        return error_set(error, STATUS_IO, "the body is refused");
     return infer->codec->take(infer, bytes, count, error);
 }
 
@@ -93,7 +96,7 @@ void infer_body(struct exchange *exchange, const char *bytes, size_t count)
     enum status status =
         infer->inflate.open ? inflate_feed(&infer->inflate, bytes, count, take_plain, infer, &error)
                             : take_plain(infer, bytes, count, &error);
-    if (status != STATUS_OK)
+    if (status != STATUS_OK && !exchange->status)
         exchange_fail(exchange, &error);
 }
 

@@ -35,6 +35,7 @@ struct infer {
     struct exchange *exchange; /* borrowed; it owns this */
     const struct model *model; /* borrowed */
     struct inflate inflate;    /* open when the body is compressed */
+    uint64_t plain_bytes;      /* of the body so far, decompressed */
     struct lift lift;          /* what the body has of JSON */
     struct binary binary;      /* … and of binary tensors */
     json_t *envelope;          /* owned; NULL until there is one */
