@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <nettle/hmac.h>
-#include <nettle/memops.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -180,6 +179,20 @@ static struct word presented(const char *authorization)
     return (struct word){key + blanks, blanks ? strcspn(key + blanks, BLANKS) : 0};
 }
 
+/* All bits set when two digests are the same, none otherwise; as fast either way. nettle's
+ * memeql_sec goes byte by byte and takes 50 ns, which a thousand keys multiply. */
+static unsigned same(const uint8_t *a, const uint8_t *b)
+{
+    uint64_t difference = 0;
+    for (size_t i = 0; i < SHA256_DIGEST_SIZE; i += sizeof difference) {
+        uint64_t of_a, of_b;
+        memcpy(&of_a, a + i, sizeof of_a);
+        memcpy(&of_b, b + i, sizeof of_b);
+        difference |= of_a ^ of_b;
+    }
+    return -(unsigned)(difference == 0);
+}
+
 enum scope auth_scopes(struct auth *auth, const char *authorization)
 {
     uint8_t wanted[SHA256_DIGEST_SIZE];
@@ -188,8 +201,7 @@ enum scope auth_scopes(struct auth *auth, const char *authorization)
     pthread_rwlock_rdlock(&auth->lock);
     for (size_t i = 0; i < auth->keys.count; i++) {
         const struct auth_key *key = &auth->keys.list[i];
-        unsigned same = (unsigned)memeql_sec(key->digest, wanted, sizeof wanted);
-        scopes |= key->scopes & -same;
+        scopes |= key->scopes & same(key->digest, wanted);
     }
     pthread_rwlock_unlock(&auth->lock);
     return (enum scope)scopes;

@@ -18,6 +18,8 @@ cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-sup
     --suppress=internalAstError --suppress=syntaxError $(git ls-files 'core/*.c' 'server/*.c') || failed=1
 complain "only server/http.c uses microhttpd.h" \
     "$(git grep -l 'include <microhttpd.h>' -- core server | grep -v '^server/http.c$')"
+complain "only server/tls.c uses GnuTLS" \
+    "$(git grep -l 'include <gnutls' -- core server | grep -v '^server/tls.c$')"
 complain "core depends on nothing in server, and neither prints nor exits" \
     "$(git grep -nE '\b(f?printf|puts|exit|abort)\(' -- 'core/*.c' 'core/*.h' | grep -vE 'snprintf|vsnprintf|sprintf')"
 complain "the server opens no connection; the health check does" \
