@@ -115,6 +115,9 @@ void expect_error(const struct reply *reply, long status, const char *code, cons
 void expect_alive(const struct daemon *daemon, const char *what)
 {
     struct reply reply;
+    client_get(daemon->port, "/healthz", &reply);
+    expect_json(&reply, 200, what);
+    reply_free(&reply);
     client_post(daemon->port, "/infer", good_body(), &reply);
     expect_json(&reply, 200, what);
     reply_free(&reply);

@@ -35,7 +35,7 @@ void expect_json(const struct reply *reply, long status, const char *what);
 void expect_error(const struct reply *reply, long status, const char *code, const char *part,
                   const char *what);
 
-/* … unless the daemon answers a good request. */
+/* … unless the daemon says that it is alive and answers a good request. */
 void expect_alive(const struct daemon *daemon, const char *what);
 
 /* The reply's body parsed; the caller releases it. */

@@ -175,8 +175,15 @@ Test(routes, head_is_get_without_the_body)
 
 Test(routes, unknown_models_and_versions_are_404)
 {
-    static const char *const queries[] = {"?model=nobody", "?model=", "?version=2",
-                                          "?model=digits&version=0", "?model=digits%2f"};
+    static const char *const queries[] = {"?model=nobody",
+                                          "?model=",
+                                          "?version=2",
+                                          "?model=digits&version=0",
+                                          "?model=digits%2f",
+                                          "?model=../digits",
+                                          "?model=%2e%2e%2fdigits",
+                                          "?model=/etc/passwd",
+                                          "?version=../1"};
     struct daemon daemon;
     DAEMON_START(&daemon, DIGITS);
     for (size_t i = 0; i < sizeof queries / sizeof queries[0]; i++) {

@@ -23,7 +23,9 @@ static void expect_refused(const struct daemon *daemon, const struct tensors *bo
 }
 
 /* "R" stands for row 0's 64 numbers, "P" for the beginning of a good input and its data. */
-#define P "{\"inputs\":[{\"name\":\"pixels\",\"datatype\":\"FP32\",\"shape\":[1,64],\"data\":[R]"
+#define ROW_21 "1,2,3,4,5,6,7,8,9,0,1,2,3,4,5,6,7,8,9,0,1"
+#define ROW_63 ROW_21 "," ROW_21 "," ROW_21
+#define P      "{\"inputs\":[{\"name\":\"pixels\",\"datatype\":\"FP32\",\"shape\":[1,64],\"data\":[R]"
 static const struct {
     const char *body, *part;
 } cases[] = {
@@ -98,6 +100,11 @@ static const struct {
      "expected 64 numbers, as the shape says, found 0"},
     {"{\"inputs\":[{\"name\":\"pixels\",\"datatype\":\"FP32\",\"data\":[R,1,2],\"shape\":[1,64]}]}",
      "expected 64 numbers, as the shape says, found 66"},
+    {"{\"inputs\":[{\"name\":\"pixels\",\"datatype\":\"FP32\",\"data\":[R,1],\"shape\":[1,66]}]}",
+     "expected the shape [-1, 64], found [1, 66]"},
+    {"{\"inputs\":[{\"name\":\"pixels\",\"datatype\":\"FP32\",\"data\":[" ROW_63
+     "],\"shape\":[1,64]}]}",
+     "expected 64 numbers, as the shape says, found 63"},
     {"{\"inputs\":[{\"name\":\"pixels\",\"datatype\":\"FP32\",\"data\":[R,R],\"shape\":[1,64]}]}",
      "found 128"},
     {"{\"inputs\":[{\"name\":\"pixels\",\"datatype\":\"FP32\",\"data\":[R],\"shape\":[2,64]}]}",

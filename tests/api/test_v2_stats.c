@@ -7,6 +7,7 @@
 
 #include "load.h"
 #include "network.h"
+#include "scrape.h"
 #include "tensors.h"
 #include "tree.h"
 
@@ -235,6 +236,14 @@ Test(v2_stats, batches_show_what_was_run_together)
     cr_assert_lt(number(stats, "execution_count"), of_kind(stats, "success", "count"));
     const json_t *largest = json_array_get(batches, json_array_size(batches) - 1);
     cr_assert_gt(number(largest, "batch_size"), MOST);
+    char *page = scrape_page(daemon.port, NULL); /* the metrics say the same */
+    cr_assert_eq(scrape_number(page, "relud_batch_rows_count{model=\"big\"}"),
+                 number(stats, "execution_count"));
+    cr_assert_eq(scrape_number(page, "relud_batch_rows_sum{model=\"big\"}"),
+                 number(stats, "inference_count"));
+    cr_assert_lt(scrape_number(page, "relud_batch_rows_bucket{model=\"big\",le=\"2\"}"),
+                 number(stats, "execution_count"));
+    free(page);
     json_decref(stats);
     quiz_free(&quiz);
     daemon_stop(&daemon);
