@@ -5,7 +5,8 @@
 #include "loop.h"
 #include "stats/verdict.h"
 
-bool reading_is_current(const struct catalog *catalog, const struct entry *entry)
+/* Whether entry is the version of its model that answers requests that name none. */
+static bool is_current(const struct catalog *catalog, const struct entry *entry)
 {
     return entry->generation && catalog_find(catalog, entry->name, NULL) == entry;
 }
@@ -76,12 +77,12 @@ static bool read_layers(struct reading *reading)
     const struct catalog *catalog = reading->catalog;
     size_t count = 0;
     for (size_t i = 0; i < catalog->count; i++)
-        if (reading_is_current(catalog, &catalog->entries[i]))
+        if (is_current(catalog, &catalog->entries[i]))
             count += catalog->entries[i].generation->model.plan.layer_count;
     reading->layers = arena_alloc(&reading->arena, count, sizeof *reading->layers);
     bool complete = reading->layers != NULL;
     for (size_t i = 0; i < catalog->count && complete; i++)
-        if (reading_is_current(catalog, &catalog->entries[i]))
+        if (is_current(catalog, &catalog->entries[i]))
             complete = read_model(reading, &catalog->entries[i]);
     return complete;
 }

@@ -31,7 +31,4 @@ struct reading {
 bool reading_take(struct reading *reading, struct server *server, const struct catalog *catalog);
 void reading_free(struct reading *reading);
 
-/* The version of entry's model that answers requests that name none. */
-bool reading_is_current(const struct catalog *catalog, const struct entry *entry);
-
 #endif
