@@ -86,28 +86,43 @@ static enum status find_input(const struct model *model, const char *data, size_
                      model->graph.input_count, data);
 }
 
-static enum status open_data(struct profile *profile, struct error *error)
+/* Finds the data of every input among --data. */
+static enum status find_data(const struct profile *profile, const char *paths[GRAPH_IO_MAX],
+                             struct error *error)
 {
     const struct model *model = &profile->subjects[0].model;
-    for (size_t i = 0; i < GRAPH_IO_MAX; i++)
-        profile->datasets[i].descriptor = -1;
-    profile->dataset_count = model->graph.input_count;
+    size_t standard = 0;
     for (size_t i = 0; i < profile->data.count; i++) {
         size_t input;
         const char *path;
         if (find_input(model, profile->data.items[i], &input, &path, error) != STATUS_OK)
             return error->status;
-        struct dataset *dataset = &profile->datasets[input];
-        if (dataset->port)
+        if (paths[input])
             return error_set(error, STATUS_INVALID, "--data: input \"%s\" has two data sets",
                              model->inputs[input].name);
-        if (dataset_open(dataset, path, &model->inputs[input], error) != STATUS_OK)
-            return error->status;
+        paths[input] = path;
+        standard += strcmp(path, "-") == 0;
     }
-    for (size_t i = 0; i < profile->dataset_count; i++)
-        if (!profile->datasets[i].port)
+    for (size_t i = 0; i < model->graph.input_count; i++)
+        if (!paths[i])
             return error_set(error, STATUS_INVALID, "--data: input \"%s\" has no data set",
                              model->inputs[i].name);
+    return standard <= 1
+               ? STATUS_OK
+               : error_set(error, STATUS_INVALID, "--data: standard input is for one input only");
+}
+
+static enum status open_data(struct profile *profile, struct error *error)
+{
+    const struct model *model = &profile->subjects[0].model;
+    const char *paths[GRAPH_IO_MAX] = {NULL};
+    if (find_data(profile, paths, error) != STATUS_OK)
+        return error->status;
+    for (size_t i = 0; i < model->graph.input_count; i++) {
+        if (dataset_open(&profile->datasets[i], paths[i], &model->inputs[i], error) != STATUS_OK)
+            return error->status;
+        profile->dataset_count++;
+    }
     return STATUS_OK;
 }
 

@@ -204,6 +204,13 @@ Test(profile, several_inputs)
     EXPECT_FAILURE(1, "has no data set", SIAMESE, "--data", a);
     EXPECT_FAILURE(1, "has two data sets", SIAMESE, "--data", a, "--data", a);
     EXPECT_FAILURE(1, "the model has 2 inputs", SIAMESE, "--data", DATA);
+    *strchr(a, '=') = *strchr(b, '=') = '\0';
+    strcat(a, "=/dev/null");
+    EXPECT_FAILURE(1, "expected rows in /dev/null, found none", SIAMESE, "--data", a, "--data",
+                   strcat(b, "=/dev/null"));
+    strcpy(strchr(a, '=') + 1, "-");
+    strcpy(strchr(b, '=') + 1, "-");
+    EXPECT_FAILURE(1, "standard input is for one input only", SIAMESE, "--data", a, "--data", b);
     json_decref(signature);
     temporary_close(&temporary);
 }
