@@ -213,10 +213,11 @@ static void replace(const struct shelf *shelf, struct slot *slot, struct generat
 {
     struct generation *old = slot->generation;
     const bool inherits = old && strcmp(old->model.digest, made->model.digest) == 0;
-    if (inherits && shelf->store->directory < 0)
+    if (inherits)
         generation_inherit(made, old);
     retire(shelf, slot);
-    store_restore(shelf->store, made);
+    if (!inherits)
+        store_restore(shelf->store, made);
     slot->generation = made;
 }
 

@@ -187,11 +187,13 @@ Test(drift, a_path_that_leads_out_is_refused)
 }
 
 /* The baseline is no part of what a model is: a new one takes over, statistics go on. */
-Test(drift, a_reload_takes_up_another_baseline)
+static void check_reload(const char *option, const char *directory)
 {
     struct scene scene;
+    char store[160];
     open_scene(&scene);
-    DAEMON_START(&scene.daemon, scene.model);
+    snprintf(store, sizeof store, "%s/%s", scene.tree.path, directory ? directory : "");
+    DAEMON_START(&scene.daemon, scene.model, option, directory ? store : NULL);
     post_all(&scene, false);
     char *digest = strdup(text_of(&scene.daemon, "m", "1", "digest"));
     write_profile(&scene, "m/profile.json");
@@ -204,4 +206,10 @@ Test(drift, a_reload_takes_up_another_baseline)
     free(digest);
     daemon_stop(&scene.daemon);
     close_scene(&scene);
+}
+
+Test(drift, a_reload_takes_up_another_baseline)
+{
+    check_reload("--admin", NULL);
+    check_reload("--stats-dir", "store");
 }
