@@ -225,64 +225,6 @@ size_t number_write_float(char *out, float value)
     return negative + write_decimal(out + negative, shortest(bits & 0x7fffffff));
 }
 
-/* Prints value with this many digits, as d.ddde+xx, and keeps the digits alone, whatever the locale
- * put between them. Returns the exponent of the first. */
-static int print_digits(char *digits, double value, int precision)
-{
-    char text[48];
-    snprintf(text, sizeof text, "%.*e", precision - 1, value);
-    const char *exponent = strchr(text, 'e');
-    for (const char *p = text; p < exponent; p++) {
-        if (*p >= '0' && *p <= '9')
-            *digits++ = *p;
-    }
-    *digits = '\0';
-    return atoi(exponent + 1);
-}
-
-/* Without a point, so that strtod needs no locale either. */
-static bool reads_back(const char *digits, int exponent, double value)
-{
-    char text[48];
-    snprintf(text, sizeof text, "%se%d", digits, exponent - (int)strlen(digits) + 1);
-    return strtod(text, NULL) == value;
-}
-
-/* Writes digits, the first standing for 10^exponent, and zeros wherever positions need them. */
-static size_t write_positions(char *out, const char *digits, int count, int exponent)
-{
-    char *end = out;
-    int highest = exponent > 0 ? exponent : 0;
-    int lowest = exponent - count + 1 < 0 ? exponent - count + 1 : 0;
-    for (int position = highest; position >= lowest; position--) {
-        int digit = exponent - position;
-        if (position == -1)
-            *end++ = '.';
-        *end++ = digit >= 0 && digit < count ? digits[digit] : '0';
-    }
-    return (size_t)(end - out);
-}
-
-size_t number_write_double(char *out, double value)
-{
-    char digits[24];
-    bool negative = signbit(value);
-    double magnitude = fabs(value);
-    int precision = magnitude < DBL_MIN && magnitude > 0 ? 1 : 15;
-    int exponent = print_digits(digits, magnitude, precision);
-    while (precision < 17 && !reads_back(digits, exponent, magnitude))
-        exponent = print_digits(digits, magnitude, ++precision);
-    int count = precision;
-    while (count > 1 && digits[count - 1] == '0')
-        count--;
-    *out = '-';
-    out += negative;
-    if (exponent >= -5 && exponent < 16)
-        return negative + write_positions(out, digits, count, exponent);
-    size_t written = write_positions(out, digits, count, 0);
-    return negative + written + write_exponent(out + written, exponent);
-}
-
 enum { MANTISSA_DIGITS = 19 }; /* the most that always fit 64 bits */
 
 /* A number as read: mantissa * 10^exponent, unless it has more digits than mantissa holds. */

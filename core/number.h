@@ -32,8 +32,7 @@ size_t number_write_float(char *out, float value);
 
 /* Writes a decimal that reads back as the same double: that of 15, 16 or 17 digits (from 1 digit
  * where value is subnormal), the first that does, without trailing zeros. value must be finite.
- * Positional for 1e-5 <= |value| < 1e16. Costs half a microsecond: for statistics, not for
- * tensors. */
+ * Positional for 1e-5 <= |value| < 1e16. Beyond 1e14 and below 1e-5 it costs a microsecond. */
 size_t number_write_double(char *out, double value);
 
 size_t number_write_u64(char *out, uint64_t value);

@@ -272,6 +272,44 @@ Test(number_write, double_reads_back)
     }
 }
 
+/* Of 15, 16 and 17 digits the first that read back, as printf and strtod have it, then trimmed. */
+static void check_digits(double value)
+{
+    char expected[48], found[NUMBER_DOUBLE_CHARS + 8], digits[48], *from = found, *end = digits;
+    int precision = 15;
+    do
+        snprintf(expected, sizeof expected, "%.*e", precision - 1, value);
+    while (strtod(expected, NULL) != value && ++precision <= 17);
+    write_double(found, value);
+    for (const char *p = expected; *p != 'e'; p++)
+        if (*p != '.')
+            *end++ = *p;
+    while (end > digits + 1 && end[-1] == '0')
+        end--;
+    *end = '\0';
+    while (*from == '0' || *from == '.')
+        from++;
+    for (const char *p = digits; *p; p++, from++) {
+        from += *from == '.';
+        if (*from != *p)
+            cr_assert_fail("%a is written as %s, not with the digits %s", value, found, digits);
+    }
+}
+
+Test(number_write, double_has_the_digits_that_printf_finds)
+{
+    for (int i = 0; i < 300000; i++) {
+        const double size = ldexp(1, (int)random_below(64) - 17);
+        const double value = ((double)(random_bits() >> 11) * 0x1p-53 + 1e-9) * size;
+        const double below = (double)random_below(100000), of = 1 + (double)random_below(100000);
+        check_digits(value);
+        check_digits(below / of + 1e-4);
+        check_digits(nextafter(size, i % 2 ? 0 : value));
+        check_digits(size);
+        check_digits(nextafter(pow(10, (double)random_below(20) - 5), i % 3 ? size : 0));
+    }
+}
+
 Test(number_write, u64)
 {
     static const uint64_t edges[] = {0, 9, 10, 99999999, 100000000, UINT32_MAX, UINT64_MAX};
