@@ -89,7 +89,8 @@ Test(log, access_log_has_a_line_for_every_request)
     char lines[3][1024], id[HEADER_BYTES];
     struct daemon daemon;
     struct reply reply;
-    DAEMON_START(&daemon, DIGITS, "--access-log", "--log-format", "json", "--log-level", "error");
+    DAEMON_START(&daemon, DIGITS, "--access-log", "--log-format", "json", "--log-level", "error",
+                 "--loops", "1"); /* which writes the lines in the order of the requests */
     char *body = digits_body(0, 3, "");
     client_post(daemon.port, "/infer?model=digits", body, &reply);
     expect_json(&reply, 200, "three rows");

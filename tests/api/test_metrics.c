@@ -67,7 +67,6 @@ Test(metrics, requests_are_counted_by_model_and_status)
         {"relud_queue_duration_seconds_count{model=\"digits\"}", 3},
         {"relud_compute_duration_seconds_count{model=\"digits\"}", 3},
         {"relud_compute_duration_seconds_bucket{model=\"digits\",le=\"+Inf\"}", 3},
-        {"relud_connections", 1},
     };
     struct daemon daemon;
     DAEMON_START(&daemon, DIGITS, DIGITS_DYING);
@@ -89,6 +88,7 @@ Test(metrics, requests_are_counted_by_model_and_status)
     char *page = scrape_page(daemon.port, NULL);
     expect_numbers(page, expected, sizeof expected / sizeof expected[0]);
     cr_assert_null(strstr(page, "unheard-of"));
+    cr_assert_geq(scrape_number(page, "relud_connections"), 1);
     expect_clean(page);
     free(page);
     cr_assert_eq(scrape_once(&daemon, "relud_requests_total{model=\"\",code=\"200\"}"), 2,
