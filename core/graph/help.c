@@ -37,16 +37,18 @@ static bool shares_units(const struct node *node, size_t tiles)
 
 void help_prepare(struct help *help, size_t macs)
 {
-    help->pays = help->crew && macs >= 2 * help->worth;
+    help->pays = help->crew && macs * OP_ALONE_COST >= 2 * help->worth;
 }
 
+/* Helpers that are there already need not be woken: less work is worth them. */
 static size_t choose_workers(const struct help *help, struct op_run *run, size_t tiles)
 {
-    if (run->macs * run->rows < 2 * help->worth)
+    const size_t each = help->call.count > 0 ? help->worth / 2 : help->worth;
+    const size_t all = crew_helpers(help->crew) + 1, most = all < tiles ? all : tiles;
+    if (run->macs * run->rows * OP_ALONE_COST < 2 * each)
         return 1;
-    const size_t worth = op_work(run) / help->worth, all = crew_helpers(help->crew) + 1;
-    const size_t most = all < tiles ? all : tiles;
-    return worth < 1 ? 1 : worth < most ? worth : most;
+    const size_t workers = op_work(run) / each;
+    return workers < 1 ? 1 : workers < most ? workers : most;
 }
 
 void help_cut(struct help *help, struct op_run *run, size_t tiles)

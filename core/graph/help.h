@@ -13,19 +13,19 @@
 #include "plan.h"
 #include "shares.h"
 
-/* Multiply-adds that are worth a helper. */
-enum { HELP_MACS = 1 << 17 };
+/* Multiply-adds of a register tile that are worth waking a helper: some microseconds. */
+enum { HELP_MACS = 1 << 18 };
 
 struct help {
-    struct crew *crew; /* borrowed; NULL: nobody helps */
-    struct crew_call call;
+    struct crew *crew;    /* borrowed; NULL: nobody helps */
     struct shares shares; /* of the node's tiles; list is owned by the session */
-    struct op_run run;    /* the node as it was entered */
-    size_t worth;         /* multiply-adds that are worth a helper; tests lower it */
+    size_t worth;         /* HELP_MACS; tests lower it, to no less than 2 */
     size_t scratch;       /* floats */
     bool pays;            /* there may be nodes large enough */
     bool apart;           /* helpers count for themselves */
     _Atomic bool stopped; /* helpers are to come back */
+    struct op_run run;    /* the node as it was entered */
+    struct crew_call call;
 };
 
 /* Memory that a helper needs. */

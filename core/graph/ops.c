@@ -242,7 +242,7 @@ size_t op_work(struct op_run *run)
     if (!alone || run->skip == SKIP_NEVER)
         return run->macs * run->rows;
     hold_position(run, 0);
-    return run->listed * run->node->n;
+    return run->listed * run->node->n * OP_ALONE_COST;
 }
 
 void op_run_dense(struct op_run *run, size_t tile)

@@ -62,8 +62,12 @@ struct op_info {
 
 const struct op_info *op_info(enum op op);
 
-/* Multiply-adds that the node's rows take: of a row that will be taken input by input, only those
- * of inputs that are not zero, which are listed for its tiles to come. */
+/* A multiply-add of a row that is alone takes as long as so many in a register tile: its weight is
+ * read for it only. */
+enum { OP_ALONE_COST = 3 };
+
+/* What the node's rows take, in multiply-adds of a register tile. Of a row that will be taken input
+ * by input only the inputs that are not zero count, which are listed for its tiles to come. */
 size_t op_work(struct op_run *run);
 
 /* Floats of scratch a node needs. */

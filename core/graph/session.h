@@ -27,8 +27,8 @@ struct session {
     const float *inputs[GRAPH_IO_MAX]; /* borrowed */
     enum skip skip;                    /* SKIP_AUTO until the owner sets it between runs */
     struct op_run *runs;               /* by node */
-    struct help help;
     size_t rows, node, tiles;
+    struct help help;
 };
 
 /* Opens a session for plan with room for capacity rows; OUT_OF_MEMORY otherwise. */

@@ -60,7 +60,7 @@ static void restless_close(struct restless *restless)
 static void help(struct session *session, struct crew *crew)
 {
     cr_assert(session_crew(session, crew, NULL) == STATUS_OK);
-    session->help.worth = 1;
+    session->help.worth = 2;
 }
 
 static void check_counts(const uint32_t *with, const uint32_t *alone, size_t units,
@@ -268,15 +268,38 @@ Test(session_help, as_many_are_called_as_there_is_work_for)
     net_chain(&net, 2, (const size_t[]){IN, 1000}, (const char *const[]){"relu"});
     net_session(&session, &net, kernels_select("auto", NULL), STATS_full, 2);
     float *x = random_rows(&net.random, RANDOM_PLAIN, 2, IN);
-    cr_assert(helpers_called(&session, 1, x, 2) == 0, "there is no crew");
+    cr_assert(helpers_called(&session, 2, x, 2) == 0, "there is no crew");
     cr_assert(session_crew(&session, crew, NULL) == STATUS_OK);
-    cr_assert(helpers_called(&session, IN * 1000, x, 1) == 0);
     cr_assert(helpers_called(&session, IN * 1000, x, 2) == 1);
-    cr_assert(helpers_called(&session, IN * 1000 / 3, x, 1) == 2);
-    cr_assert(helpers_called(&session, IN * 1000 / 3, sparse, 1) == 0, "one input counts");
-    cr_assert(helpers_called(&session, 1, x, 1) == 3, "four panels, three helpers");
+    cr_assert(helpers_called(&session, IN * 1000 + 1, x, 2) == 0);
+    cr_assert(helpers_called(&session, IN * 1000, x, 1) == 2, "a row alone costs as much as three");
+    cr_assert(helpers_called(&session, IN * 1000, sparse, 1) == 0, "one input counts");
+    cr_assert(helpers_called(&session, 2, x, 1) == 3, "four panels, three helpers");
     crew_occupy(crew, 0);
-    cr_assert(helpers_called(&session, 1, x, 1) == 2);
+    cr_assert(helpers_called(&session, 2, x, 1) == 2);
+    session_close(&session);
+    crew_close(crew);
+    net_free(&net);
+    free(x);
+}
+
+/* About half of the second layer's inputs are zero: that alone would not be worth waking anybody.
+ */
+Test(session_help, helpers_that_are_there_are_called_for_less)
+{
+    struct net net;
+    struct session session;
+    struct crew *crew = open_crew();
+    net_init(&net, 9);
+    net_chain(&net, 3, (const size_t[]){IN, 1000, 300}, (const char *const[]){"relu", "relu"});
+    net_session(&session, &net, kernels_select("auto", NULL), STATS_full, 1);
+    float *x = random_rows(&net.random, RANDOM_PLAIN, 1, IN);
+    cr_assert(session_crew(&session, crew, NULL) == STATUS_OK);
+    session_run_rows(&session, x, 1);
+    const size_t second = session_active(&session, 0, 0) * 300 * OP_ALONE_COST;
+    cr_assert(helpers_called(&session, second / 2, x, 1) == 1, "for the second");
+    cr_assert(helpers_called(&session, second / 2 + 1, x, 1) == 1, "woken for the first");
+    cr_assert(helpers_called(&session, IN * 1000 / 2 * OP_ALONE_COST + 1, x, 1) == 0);
     session_close(&session);
     crew_close(crew);
     net_free(&net);
