@@ -28,7 +28,8 @@ const struct interval *rule_channels(const struct rule_case *c, size_t i)
 }
 
 /* terms products, terms sums: no term is rounded more than terms + 1 times. One more is room for
- * the doubles that bounds are computed in, as long as 2^29 terms are not enough to fill it. */
+ * the doubles that bounds are computed in, where 2^23 terms, the most there may be, lose less than
+ * 2^-28 of size. */
 double rule_sum_error(size_t terms, double size)
 {
     const double rounded = (double)(terms + 2) * INTERVAL_ROUNDING;
