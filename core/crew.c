@@ -33,8 +33,9 @@ struct helper {
     _Alignas(64) struct crew_hand hand; /* first: a pointer to it is one to the helper */
     _Atomic uint32_t state;
     struct crew_call *call;
-    struct core *core; /* lent with it */
-    size_t bytes;      /* of its memory */
+    struct core *core;          /* lent with it */
+    _Atomic unsigned reserving; /* how many wait to give it more memory: then it is not lent */
+    size_t bytes;               /* of its memory */
     pthread_t thread;
 };
 
@@ -212,10 +213,12 @@ enum status crew_reserve(struct crew *crew, size_t bytes, struct error *error)
         return STATUS_OK;
     for (size_t i = 0; grown && i < crew->helper_count; i++) {
         struct helper *helper = &crew->helpers[i];
+        atomic_fetch_add(&helper->reserving, 1);
         while (!step(helper, FREE, HELD))
             usleep(RESERVE_US);
         grown = grow(helper, bytes);
         step(helper, HELD, FREE);
+        atomic_fetch_sub(&helper->reserving, 1);
     }
     if (!grown)
         return error_set(error, STATUS_OUT_OF_MEMORY, "no memory left for %zu helpers",
@@ -263,7 +266,8 @@ static void return_core(struct core *core)
 static struct helper *lend_helper(struct crew *crew)
 {
     for (size_t i = 0; i < crew->helper_count; i++)
-        if (step(&crew->helpers[i], FREE, HELD))
+        if (atomic_load_explicit(&crew->helpers[i].reserving, memory_order_relaxed) == 0 &&
+            step(&crew->helpers[i], FREE, HELD))
             return &crew->helpers[i];
     return NULL;
 }

@@ -61,7 +61,7 @@ void crew_close(struct crew *crew);
 size_t crew_helpers(const struct crew *crew);
 
 /* Sees to it that every helper's memory has at least so many bytes; what it held is lost. Waits for
- * helpers that are lent. Thread-safe. */
+ * helpers that are lent, which are not lent again before. Thread-safe. */
 enum status crew_reserve(struct crew *crew, size_t bytes, struct error *error);
 
 /* Whoever is at work on core, counted from 0 and taken modulo the cores, comes and goes.

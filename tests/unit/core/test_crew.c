@@ -298,7 +298,7 @@ Test(crew, many_borrow_from_one_crew, .timeout = 60)
         borrowers[i] = (struct borrower){.crew = crew, .over = &over};
         cr_assert(pthread_create(&borrowers[i].thread, NULL, borrow, &borrowers[i]) == 0);
     }
-    for (size_t i = 0; i < 3000; i++) {
+    for (size_t i = 0; i < 1000; i++) {
         crew_occupy(crew, i);
         if (i % 8 == 0)
             cr_assert(crew_reserve(crew, BYTES + i, NULL) == STATUS_OK);
