@@ -110,7 +110,7 @@ VEC_INLINE void activate_column(const enum activation_type type, const struct co
                                 const struct column_rule *rule)
 {
     const vf zero = vf_set1(0.0f);
-    struct column_counts counts;
+    struct column_counts counts = {.poison = zero};
     vf sum = zero, magnitude = zero;
     if (c.any)
         counts = load_counts(c, t->e->tally, t->unit + j);
