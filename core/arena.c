@@ -7,8 +7,9 @@
 #include <sys/mman.h>
 
 /* Blocks from MAP_BYTES on are mapped, not taken from the heap: their pages are zero already, and
- * go back to the system with the arena, where the C library would keep them. They are made present
- * at once, so that no run waits for them. */
+ * go back to the system with the arena, where the C library would keep them. They are large ones
+ * where the system has such, or a GEMM over a hundred megabytes of weights waits for addresses to
+ * be looked up; and they are made present at once, so that no run waits for them. */
 enum { ARENA_BLOCK_BYTES = 64 * 1024, ARENA_MAP_BYTES = 1024 * 1024 };
 
 struct arena_block {
@@ -40,16 +41,23 @@ void arena_free(struct arena *arena)
     arena_init(arena, arena->limit_bytes);
 }
 
+/* Advice that the system does not know or take changes no byte. */
+static void *map(size_t bytes)
+{
+    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED)
+        return NULL;
+    madvise(memory, bytes, MADV_HUGEPAGE);
+    madvise(memory, bytes, MADV_POPULATE_WRITE);
+    return memory;
+}
+
 static struct arena_block *make_block(size_t size)
 {
     const size_t bytes = ARENA_ALIGNMENT + size;
-    struct arena_block *block;
-    if (size < ARENA_MAP_BYTES)
-        block = aligned_alloc(ARENA_ALIGNMENT, bytes);
-    else
-        block = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-    if (!block || block == MAP_FAILED)
+    struct arena_block *block =
+        size < ARENA_MAP_BYTES ? aligned_alloc(ARENA_ALIGNMENT, bytes) : map(bytes);
+    if (!block)
         return NULL;
     *block = (struct arena_block){.size = size};
     return block;
