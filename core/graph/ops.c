@@ -208,20 +208,6 @@ static void hold_position(struct op_run *run, size_t p)
     run->held = p;
 }
 
-/* Brings some units' counts, which the weights of a large layer have driven out of the caches by
- * the time they are wanted again. */
-static void expect_counts(const struct tally *tally, size_t first, size_t width)
-{
-    for (size_t unit = first; unit < first + width; unit += PANEL_UNIT) {
-        __builtin_prefetch(tally->active + unit, 1, 2);
-        if (!tally->max)
-            continue;
-        __builtin_prefetch(tally->max + unit, 1, 2);
-        __builtin_prefetch(tally->sum + unit, 1, 2);
-        __builtin_prefetch(tally->sum + unit + PANEL_UNIT / 2, 1, 2);
-    }
-}
-
 /* Row by row: only the weights of non-zero inputs are read. The list of a row that is alone lasts
  * for all its panels. */
 static void dense_rows_skipping(struct op_run *run, struct op_span span, size_t panel)
@@ -229,8 +215,6 @@ static void dense_rows_skipping(struct op_run *run, struct op_span span, size_t 
     const struct node *node = run->node;
     const size_t width = panel_width(node->n, panel);
     float *y = run->y + panel * PANEL_COLUMNS;
-    if (run->activity.tally && node->k * panel_padded(node->n) > STREAM_FLOATS)
-        expect_counts(run->activity.tally, panel * PANEL_COLUMNS, width);
     for (size_t p = span.first; p < span.first + span.count; p++) {
         hold_position(run, p);
         run->kernels->gemv(run->listed, width, run->index, run->scratch,
