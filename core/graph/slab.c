@@ -119,22 +119,6 @@ static size_t smaller(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-struct slab_tile slab_tile(const struct op_run *run, size_t tile)
-{
-    const struct window *window = &run->node->window;
-    const size_t *out = window->out;
-    const struct cut cut = cut_output(window, run->inputs[0].value->stride);
-    const size_t line = tile / cut.across;
-    struct slab_tile made = {.index = tile, .row = line / cut.down / out[0]};
-    made.place[0] = line / cut.down % out[0];
-    made.place[1] = line % cut.down * cut.lines;
-    made.place[2] = tile % cut.across * cut.width;
-    made.lines = smaller(cut.lines, out[1] - made.place[1]);
-    made.width = smaller(cut.width, out[2] - made.place[2]);
-    made.first = (made.place[0] * out[1] + made.place[1]) * out[2] + made.place[2];
-    return made;
-}
-
 /* Whether no window reaches into padding, and none sees zeros between pixels. */
 static bool is_plain(const struct window *window)
 {
@@ -151,6 +135,25 @@ static size_t copied_floats(const struct window *window, size_t stride, const st
     if (is_plain(window))
         return 0;
     return panel_padded(slab_floats(window, stride, cut->lines, cut->width));
+}
+
+struct slab_tile slab_tile(const struct op_run *run, size_t tile)
+{
+    const struct window *window = &run->node->window;
+    const size_t *out = window->out;
+    const size_t stride = run->inputs[0].value->stride;
+    const struct cut cut = cut_output(window, stride);
+    const size_t line = tile / cut.across;
+    struct slab_tile made = {.index = tile,
+                             .row = line / cut.down / out[0],
+                             .slab_floats = copied_floats(window, stride, &cut)};
+    made.place[0] = line / cut.down % out[0];
+    made.place[1] = line % cut.down * cut.lines;
+    made.place[2] = tile % cut.across * cut.width;
+    made.lines = smaller(cut.lines, out[1] - made.place[1]);
+    made.width = smaller(cut.width, out[2] - made.place[2]);
+    made.first = (made.place[0] * out[1] + made.place[1]) * out[2] + made.place[2];
+    return made;
 }
 
 size_t slab_scratch(const struct graph *graph, const struct node *node)
@@ -294,9 +297,7 @@ struct slab slab_open(struct op_run *run, const struct slab_tile *tile, float pa
     const struct node *node = run->node;
     const struct window *window = &node->window;
     const struct value *x = run->inputs[0].value;
-    const struct cut cut = cut_output(window, x->stride);
-    const float **windows =
-        (const float **)(void *)(run->scratch + copied_floats(window, x->stride, &cut));
+    const float **windows = (const float **)(void *)(run->scratch + tile->slab_floats);
     ptrdiff_t *taps = (ptrdiff_t *)(void *)(windows + tile->lines * tile->width);
     const struct points points = tile_points(run, tile, pad);
     const size_t groups = node->groups > 1 ? node->groups : 1;

@@ -18,6 +18,7 @@ struct slab_tile {
     size_t row, first; /* the first one's number among the row's pixels */
     size_t place[GRAPH_SPATIAL_MAX];
     size_t lines, width;
+    size_t slab_floats; /* of scratch, in front of the rest; 0 where no window needs a slab */
 };
 
 /* How many tiles one row's output makes. */
