@@ -16,7 +16,7 @@ struct skip_case {
 
 bool skip_pays(const struct skip_case *c);
 
-/* Whether it could pay with as many zeros as there may be; if not, nobody need count them. */
+/* Whether it would pay if all but one of 32 inputs were zero; if not, nobody need count them. */
 bool skip_may_pay(const struct skip_case *c);
 
 #endif
