@@ -8,26 +8,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "auth.h"
+#include "route_table.h"
 #include "scene.h"
 #include "temporary.h"
 
 #define KEYS "# who: what for\ninfer i-key\nmetrics m-key\n\nadmin a-key\n"
-
-static const struct {
-    const char *method, *path;
-    enum scope scopes;
-} routes[] = {
-#define ROUTE(method, path, scope, handler) {#method, path, SCOPE_##scope},
-#define ROUTE_INFER                         ROUTE
-#define ROUTE_DOCUMENT                      ROUTE
-#include "routes.def"
-#undef ROUTE
-#undef ROUTE_INFER
-#undef ROUTE_DOCUMENT
-};
-
-enum { ROUTES = sizeof routes / sizeof routes[0] };
 
 static const struct {
     const char *header;

@@ -4,24 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "auth.h"
+#include "route_table.h"
 #include "schema.h"
 #include "scene.h"
-
-static const struct {
-    const char *method, *path;
-    enum scope scopes;
-} routes[] = {
-#define ROUTE(method, path, scope, handler) {#method, path, SCOPE_##scope},
-#define ROUTE_INFER                         ROUTE
-#define ROUTE_DOCUMENT                      ROUTE
-#include "routes.def"
-#undef ROUTE
-#undef ROUTE_INFER
-#undef ROUTE_DOCUMENT
-};
-
-enum { ROUTES = sizeof routes / sizeof routes[0] };
 
 static const struct {
     const char *name, *source;

@@ -5,21 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "route_table.h"
 #include "scene.h"
-
-static const struct {
-    const char *method, *path;
-} routes[] = {
-#define ROUTE(method, path, scope, handler) {#method, path},
-#define ROUTE_INFER                         ROUTE
-#define ROUTE_DOCUMENT                      ROUTE
-#include "routes.def"
-#undef ROUTE
-#undef ROUTE_INFER
-#undef ROUTE_DOCUMENT
-};
-
-enum { ROUTES = sizeof routes / sizeof routes[0] };
 
 static const char *const methods[] = {"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"};
 
