@@ -13,8 +13,10 @@
 #include "cpu.h"
 
 /* How long a helper, or who waits for one, stays awake before it sleeps: longer than it takes to
- * wake it, so that waiting costs at most twice what it must. */
-enum { AWAKE_NS = 10000, PAUSES = 16 /* between two looks at the clock */ };
+ * wake it, so that waiting costs at most twice what it must. A helper that came too late, because
+ * its core had to be woken as well, stays until the next run calls, or it would be late for all of
+ * them. */
+enum { AWAKE_NS = 10000, LATE_NS = 200000, PAUSES = 16 /* between two looks at the clock */ };
 
 /* Between two looks whether a helper has been returned. */
 enum { RESERVE_US = 50 };
@@ -63,10 +65,10 @@ static bool is(uint32_t state, uint32_t states)
     return state & states;
 }
 
-/* Waits while the state is one of states, but not for long. */
-static void wait_awake(const struct helper *helper, uint32_t states)
+/* Waits while the state is one of states, but no longer than that. */
+static void wait_awake(const struct helper *helper, uint32_t states, uint64_t awake_ns)
 {
-    const uint64_t end = cpu_clock_ns() + AWAKE_NS;
+    const uint64_t end = cpu_clock_ns() + awake_ns;
     do {
         for (size_t i = 0; i < PAUSES; i++) {
             if (!is(atomic_load_explicit(&helper->state, memory_order_relaxed), states))
@@ -79,17 +81,20 @@ static void wait_awake(const struct helper *helper, uint32_t states)
 /* Returns the state once it is none of states. */
 static uint32_t wait_while(struct helper *helper, uint32_t states)
 {
-    for (bool awake = true;; awake = false) {
+    for (uint64_t awake_ns = AWAKE_NS;;) {
         uint32_t state = atomic_load_explicit(&helper->state, memory_order_acquire);
         if (!is(state, states))
             return state;
-        if (awake) {
-            wait_awake(helper, states);
+        if (awake_ns > 0) {
+            wait_awake(helper, states, awake_ns);
+            awake_ns = 0;
             continue;
         }
-        if (is(state, ASLEEP) ||
-            atomic_compare_exchange_strong(&helper->state, &state, state | ASLEEP))
-            futex(&helper->state, FUTEX_WAIT_PRIVATE, state | ASLEEP);
+        if (!is(state, ASLEEP) &&
+            !atomic_compare_exchange_strong(&helper->state, &state, state | ASLEEP))
+            continue;
+        futex(&helper->state, FUTEX_WAIT_PRIVATE, state | ASLEEP);
+        awake_ns = LATE_NS; /* woken, and if it still has to wait, too late */
     }
 }
 
