@@ -70,7 +70,7 @@ void seat_collect(struct seat *seat, struct counters *into)
     pthread_mutex_lock(&seat->lock);
     counters_merge(into, &seat->totals);
     if (seat->pending > 0)
-        counters_add(into, seat->session.tallies, seat->pending);
+        counters_add(into, session_tallies(&seat->session), seat->pending);
     pthread_mutex_unlock(&seat->lock);
 }
 
@@ -82,7 +82,7 @@ void seat_take(struct seat *seat, struct counters *into)
         counters_reset(&seat->totals);
     }
     if (seat->pending > 0)
-        counters_fold(into, seat->session.tallies, seat->pending);
+        counters_fold(into, session_tallies(&seat->session), seat->pending);
     seat->pending = 0;
     pthread_mutex_unlock(&seat->lock);
 }
@@ -94,7 +94,7 @@ void seat_reset(struct seat *seat)
     pthread_mutex_lock(&seat->lock);
     counters_reset(&seat->totals);
     if (seat->pending > 0)
-        tallies_reset(seat->session.tallies, &seat->model->plan);
+        session_forget(&seat->session);
     seat->pending = 0;
     pthread_mutex_unlock(&seat->lock);
 }
@@ -102,7 +102,7 @@ void seat_reset(struct seat *seat)
 /* Adds the session's tallies, so many rows, to the totals. Under the lock. */
 static void fold(struct seat *seat, uint64_t rows)
 {
-    counters_fold(&seat->totals, seat->session.tallies, rows);
+    counters_fold(&seat->totals, session_tallies(&seat->session), rows);
     seat->pending = 0;
 }
 
@@ -308,6 +308,6 @@ void batch_drop(struct batch *batch, struct job *job)
 void batch_abandon(struct batch *batch)
 {
     if (batch->running)
-        tallies_reset(batch->seat->session.tallies, &batch->seat->model->plan);
+        session_forget(&batch->seat->session);
     batch->running = false;
 }

@@ -93,6 +93,12 @@ static void fold_bits(const struct op_run *run, const uint64_t *bits, size_t fir
     }
 }
 
+/* Where the chains end: over them go the outputs, but where they are kept. */
+static float *chains(const struct op_run *run)
+{
+    return run->later ? run->later : run->y;
+}
+
 /* What follows the chains of positions from first and channels from channel on. Bits that are to be
  * folded go to scratch. */
 static struct epilogue epilogue_of(const struct op_run *run, size_t first, size_t channel,
@@ -100,7 +106,7 @@ static struct epilogue epilogue_of(const struct op_run *run, size_t first, size_
 {
     const struct activity *activity = &run->activity;
     struct epilogue epilogue = {.first = channel,
-                                .tally = activity->tally,
+                                .tally = run->later ? NULL : activity->tally,
                                 .one_row =
                                     run->node->op == OP_conv || run->node->op == OP_depthwise};
     if (run->node->op != OP_activation && run->node->input_count > 1) {
@@ -110,6 +116,10 @@ static struct epilogue epilogue_of(const struct op_run *run, size_t first, size_
     if (!activation_counted(&run->node->activation))
         return epilogue;
     epilogue.rule = &run->rule;
+    if (run->later) {
+        epilogue.output = run->y + first * run->output->stride + channel;
+        epilogue.output_stride = run->output->stride;
+    }
     if (activity->fired) {
         epilogue.bits = (uint8_t *)scratch;
         epilogue.bits_stride = PANEL_COLUMNS / 8;
@@ -138,7 +148,7 @@ void op_gemm(const struct op_run *run, size_t panel, struct op_span span, const 
     const struct epilogue epilogue = epilogue_of(run, span.first, channel, bits);
     struct gemm gemm = op_panel(run->node, 0, panel);
     gemm.x = *x;
-    gemm.y = run->y + span.first * y_stride + channel;
+    gemm.y = chains(run) + span.first * y_stride + channel;
     gemm.y_stride = y_stride;
     gemm.epilogue = &epilogue;
     run->kernels->gemm(&gemm);
@@ -151,7 +161,7 @@ void op_epilogue(const struct op_run *run, size_t first, size_t count, size_t ch
     uint64_t bits[OP_TILE_ROWS_MAX * FOLD_WORDS];
     const struct epilogue e = epilogue_of(run, first, channel, bits);
     const size_t stride = run->output->stride;
-    float *y = run->y + first * stride + channel;
+    float *y = chains(run) + first * stride + channel;
     run->kernels->activate(&e, count, width, y, stride);
     if (run->activity.fired)
         fold_bits(run, bits, first, count, channel, width);
@@ -214,7 +224,7 @@ static void dense_rows_skipping(struct op_run *run, struct op_span span, size_t 
 {
     const struct node *node = run->node;
     const size_t width = panel_width(node->n, panel);
-    float *y = run->y + panel * PANEL_COLUMNS;
+    float *y = chains(run) + panel * PANEL_COLUMNS;
     for (size_t p = span.first; p < span.first + span.count; p++) {
         hold_position(run, p);
         run->kernels->gemv(run->listed, width, run->index, run->scratch,

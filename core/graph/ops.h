@@ -32,6 +32,10 @@ struct activity {
  * zero. The bits are the same: tests force either. */
 enum skip { SKIP_AUTO /* where that is faster */, SKIP_ALWAYS, SKIP_NEVER };
 
+/* Counting a row alone costs several times what counting it among others does: a dense layer keeps
+ * the pre-activations of rows that were run alone, and counts them together. */
+enum { OP_BACKLOG_ROWS = 16 };
+
 /* What the scratch holds when a worker comes to a node. */
 #define OP_NOTHING SIZE_MAX
 
@@ -45,7 +49,10 @@ struct op_run {
     struct op_input *inputs; /* node->input_count */
     bool bound;              /* one of them is the caller's, and elsewhere at every run */
     const struct value *output;
-    float *y; /* rows follow each other without a gap; does not overlap any input */
+    float *y;       /* rows follow each other without a gap; does not overlap any input */
+    float *backlog; /* [OP_BACKLOG_ROWS, output->stride] pre-activations of rows that are counted
+                       later, together; NULL: they are counted at once */
+    float *later;   /* where in the backlog this run's row goes; NULL: it is counted at once */
     struct activation_rule rule; /* of a counted activation */
     struct activity activity;
     float *scratch;  /* the worker's own: op_scratch() floats of this node */

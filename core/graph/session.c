@@ -88,7 +88,12 @@ static bool open_run(struct session *session, size_t index, float *scratch, uint
         run->inputs[i] = value_rows(session, node->inputs[i]);
         run->bound |= graph_input(graph, run->inputs[i].value) < graph->input_count;
     }
-    return run->inputs;
+    const bool counts_later =
+        node->op == OP_dense && run->activity.tally && run->output->positions == 1;
+    if (counts_later)
+        run->backlog =
+            arena_alloc(&session->arena, OP_BACKLOG_ROWS, run->output->stride * sizeof(float));
+    return run->inputs && (run->backlog || !counts_later);
 }
 
 static bool open_runs(struct session *session)
@@ -159,6 +164,9 @@ static void enter_node(struct session *session)
         return;
     struct op_run *run = &session->runs[session->node];
     const struct activity *activity = &run->activity;
+    run->later = run->backlog && session->rows == 1
+                     ? run->backlog + session->backlog * run->output->stride
+                     : NULL;
     run->skip = session->skip;
     run->rows = session->rows;
     run->held = OP_NOTHING;
@@ -175,9 +183,37 @@ static void enter_node(struct session *session)
         shares_keep(&session->help.shares, session->tiles);
 }
 
+/* Rows are counted in the order in which they were run, so that sums are always rounded alike. */
+static void count_backlog(struct session *session)
+{
+    const size_t rows = session->backlog;
+    session->backlog = 0;
+    for (size_t i = 0; rows > 0 && i < session->plan->graph->node_count; i++) {
+        const struct op_run *run = &session->runs[i];
+        const struct epilogue count = {.rule = &run->rule, .tally = run->activity.tally};
+        const size_t width = run->output->stride;
+        if (run->backlog)
+            session->kernels->activate(&count, rows, width, run->backlog, width);
+    }
+}
+
+struct tally *session_tallies(struct session *session)
+{
+    count_backlog(session);
+    return session->tallies;
+}
+
+void session_forget(struct session *session)
+{
+    session->backlog = 0;
+    tallies_reset(session->tallies, session->plan);
+}
+
 void session_begin(struct session *session, size_t rows)
 {
     assert(rows >= 1 && rows <= session->capacity);
+    if (rows > 1 || session->backlog == OP_BACKLOG_ROWS)
+        count_backlog(session);
     session->rows = rows;
     session->node = 0;
     help_prepare(&session->help, session->plan->macs_per_row * rows);
@@ -226,7 +262,10 @@ bool session_advance(struct session *session, uint64_t deadline_ns)
         enter_node(session);
     }
     crew_return(&help->call);
-    return finished(session);
+    if (!finished(session))
+        return false;
+    session->backlog += session->rows == 1;
+    return true;
 }
 
 void session_output(const struct session *session, size_t i, size_t row, float *to)

@@ -1,8 +1,8 @@
 /* session: one place where a plan is run, by one thread at a time, and by helpers it may borrow.
  *
- * It owns the memory of a run of up to capacity rows, the bitmaps of the last run and the tallies
- * since the last fold. A run allocates nothing. It goes tile by tile and can stop between two of
- * them:
+ * It owns the memory of a run of up to capacity rows, the bitmaps of the last run and what was
+ * counted since the last fold. A run allocates nothing. It goes tile by tile and can stop between
+ * two of them:
  *
  *     session_bind(s, 0, x);        every input of the graph
  *     session_begin(s, rows);
@@ -23,11 +23,12 @@ struct session {
     float *memory;                 /* capacity * plan->floats_per_row */
     uint8_t *bits;                 /* capacity * plan->bits_per_row */
     uint32_t *fired;       /* [layers, capacity] active observations of rows with positions */
-    struct tally *tallies; /* by layer; NULL at level off */
+    struct tally *tallies; /* by layer, but for the backlog; NULL at level off */
     const float *inputs[GRAPH_IO_MAX]; /* borrowed */
     enum skip skip;                    /* SKIP_AUTO until the owner sets it between runs */
     struct op_run *runs;               /* by node */
     size_t rows, node, tiles;
+    size_t backlog; /* finished runs of one row that dense layers have not counted yet */
     struct help help;
 };
 
@@ -50,6 +51,13 @@ void session_begin(struct session *session, size_t rows);
 /* Runs on until the run is finished (true) or deadline_ns (cpu_clock_ns) has passed (false); at
  * least one tile either way. UINT64_MAX: no deadline. Helpers are returned before it returns. */
 bool session_advance(struct session *session, uint64_t deadline_ns);
+
+/* What finished runs have counted since the last fold, by layer; NULL at level off. Not while a run
+ * is under way. */
+struct tally *session_tallies(struct session *session);
+
+/* Forgets what was counted, also by a run that is under way and will not be finished. */
+void session_forget(struct session *session);
 
 /* Copies row of output i of the finished run, without padding: to holds its features. The output
  * must be in plain layout. */

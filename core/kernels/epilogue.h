@@ -15,7 +15,9 @@ struct activate_tile {
     const struct epilogue *e;
     size_t unit; /* of column 0 */
     size_t rows, width;
-    float *y;
+    const float *z; /* pre-activations */
+    size_t z_stride;
+    float *y; /* outputs, in their place or elsewhere */
     size_t y_stride;
     uint8_t *bits; /* NULL for none */
     size_t bits_stride;
@@ -115,12 +117,11 @@ VEC_INLINE void activate_column(const enum activation_type type, const struct co
     if (c.any)
         counts = load_counts(c, t->e->tally, t->unit + j);
     for (size_t r = 0; r < t->rows; r++) {
-        float *y = t->y + r * t->y_stride + j;
-        const vf z = vf_load(y);
+        const vf z = vf_load(t->z + r * t->z_stride + j);
         const vf h = activation_vector(type, rule->a, rule->b, z);
         const vf reach = type == ACTIVATION_crelu ? vf_abs(z) : z;
         const vm active = vf_greater(reach, rule->threshold);
-        vf_store(y, h);
+        vf_store(t->y + r * t->y_stride + j, h);
         if (t->bits)
             vm_store_bits(t->bits + r * t->bits_stride + j / 8, active);
         if (!c.any)
@@ -215,15 +216,18 @@ static void finish_tile(const struct epilogue *e, size_t row, size_t rows, size_
             y + r * y_stride);
     if (!e->rule)
         return;
-    const struct activate_tile tile = {.e = e,
-                                       .unit = e->first + column,
-                                       .rows = rows,
-                                       .width = width,
-                                       .y = y,
-                                       .y_stride = y_stride,
-                                       .bits = e->bits ? e->bits + row * e->bits_stride + column / 8
-                                                       : NULL,
-                                       .bits_stride = e->bits_stride};
+    const size_t output_stride = e->output ? e->output_stride : y_stride;
+    const struct activate_tile tile = {
+        .e = e,
+        .unit = e->first + column,
+        .rows = rows,
+        .width = width,
+        .z = y,
+        .z_stride = y_stride,
+        .y = e->output ? e->output + row * output_stride + column : y,
+        .y_stride = output_stride,
+        .bits = e->bits ? e->bits + row * e->bits_stride + column / 8 : NULL,
+        .bits_stride = e->bits_stride};
     activate_as(e->rule->type, &tile);
 }
 

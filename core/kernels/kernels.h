@@ -35,6 +35,9 @@ struct tally {
  * column 0 of y, but for the tally and the activation's slope, which point at unit 0 of the layer.
  */
 struct epilogue {
+    float *output; /* where outputs go, while y keeps what the activation is applied to; NULL: over
+                      y. As wide as y, overlaps nothing */
+    size_t output_stride;
     const float *residual; /* added to y; NULL for none */
     size_t residual_stride;
     const struct activation_rule *rule; /* of a counted one; activation.def states its error. NULL
@@ -84,7 +87,7 @@ struct kernels {
      * + 16. Returns how many. */
     size_t (*nonzero)(size_t k, const float *x, uint32_t *index, float *value);
 
-    /* The epilogue by itself, in place over y[rows, width], width a multiple of 16. */
+    /* The epilogue by itself over y[rows, width], width a multiple of 16. */
     void (*activate)(const struct epilogue *epilogue, size_t rows, size_t width, float *y,
                      size_t y_stride);
 

@@ -111,7 +111,7 @@ static void add_counts(struct worker *worker)
     struct pass *pass = worker->pass;
     const size_t rows = worker->rows[0].count;
     for (size_t i = 0; i < pass->model_count; i++) {
-        counters_fold(pass->counters[i], worker->sessions[i].tallies, rows);
+        counters_fold(pass->counters[i], session_tallies(&worker->sessions[i]), rows);
         pass->counters[i]->out_of_range += worker->out_of_range;
     }
     pass->rows += rows;

@@ -101,7 +101,7 @@ static const float *run_and_fold(void *of, size_t input)
 {
     struct relud *self = of;
     const float *outputs = run(of, input);
-    counters_fold(&self->totals, self->session.tallies, self->subject->rows);
+    counters_fold(&self->totals, session_tallies(&self->session), self->subject->rows);
     return outputs;
 }
 

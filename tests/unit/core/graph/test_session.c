@@ -392,8 +392,8 @@ static void check_stopping(size_t rows, size_t k, size_t n, size_t least_stops)
                          700 * sizeof(float)) == 0,
                   "%zu rows: row %zu", rows, row);
     cr_assert(memcmp(session.bits, stopping.bits, rows * net.plan.bits_per_row) == 0);
-    cr_assert(memcmp(session.tallies[0].active, stopping.tallies[0].active, n * sizeof(uint32_t)) ==
-              0);
+    cr_assert(memcmp(session_tallies(&session)[0].active, session_tallies(&stopping)[0].active,
+                     n * sizeof(uint32_t)) == 0);
     session_close(&session);
     session_close(&stopping);
     free(x);

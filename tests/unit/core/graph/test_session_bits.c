@@ -86,7 +86,7 @@ Test(session_bits, bitmaps_and_tallies_agree)
     }
     for (size_t layer = 0; layer < 4; layer++) {
         for (size_t unit = 0; unit < net.plan.layers[layer].units; unit++)
-            counted[layer] += session.tallies[layer].active[unit];
+            counted[layer] += session_tallies(&session)[layer].active[unit];
         cr_assert(active[layer] == counted[layer], "layer %zu: %zu bits, %zu counted", layer,
                   active[layer], counted[layer]);
     }
@@ -104,10 +104,11 @@ static void check_nonfinite(const float *x, size_t rows, uint64_t first, uint64_
     net_chain(&net, 3, (const size_t[]){3, 10, 5}, (const char *const[]){"relu", "tanh"});
     net_session(&session, &net, best(), STATS_full, rows);
     session_run_rows(&session, x, rows);
-    cr_assert(*session.tallies[0].nonfinite == first, "%zu rows: layer 0 counted %zu, expected %zu",
-              rows, (size_t)*session.tallies[0].nonfinite, (size_t)first);
-    cr_assert(*session.tallies[1].nonfinite == second, "%zu rows: layer 1 counted %zu", rows,
-              (size_t)*session.tallies[1].nonfinite);
+    cr_assert(*session_tallies(&session)[0].nonfinite == first,
+              "%zu rows: layer 0 counted %zu, expected %zu", rows,
+              (size_t)*session_tallies(&session)[0].nonfinite, (size_t)first);
+    cr_assert(*session_tallies(&session)[1].nonfinite == second, "%zu rows: layer 1 counted %zu",
+              rows, (size_t)*session_tallies(&session)[1].nonfinite);
     session_close(&session);
     net_free(&net);
 }
@@ -132,7 +133,8 @@ Test(session_bits, non_finite_numbers_of_an_earlier_run_are_not_counted)
     for (size_t i = 0; i < 2 * net.plan.floats_per_row; i++)
         session.memory[i] = NAN;
     session_run_rows(&session, (const float[]){1, 2, 3, 4, 5, 6}, 2);
-    cr_assert(*session.tallies[0].nonfinite == 0, "%zu", (size_t)*session.tallies[0].nonfinite);
+    cr_assert(*session_tallies(&session)[0].nonfinite == 0, "%zu",
+              (size_t)*session_tallies(&session)[0].nonfinite);
     session_close(&session);
     net_free(&net);
 }

@@ -39,7 +39,7 @@ static size_t largest(const char *path, const char *layer, const char *const *bi
     session_advance(&session, UINT64_MAX);
     const size_t units = model.plan.layers[index].units;
     cr_assert(units <= UNITS_MAX);
-    memcpy(max, session.tallies[index].max, units * sizeof *max);
+    memcpy(max, session_tallies(&session)[index].max, units * sizeof *max);
     session_close(&session);
     model_close(&model);
     free(x);

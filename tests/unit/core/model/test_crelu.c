@@ -80,7 +80,8 @@ Test(crelu, a_unit_is_active_on_either_side_of_zero)
     for (size_t row = 0; row < ROWS; row++)
         cr_assert(session_active(&session, 0, row) == active[row], "row %zu: %zu", row,
                   session_active(&session, 0, row));
-    cr_assert(session.tallies[0].active[0] == 2 && session.tallies[0].active[2] == 0);
+    cr_assert(session_tallies(&session)[0].active[0] == 2 &&
+              session_tallies(&session)[0].active[2] == 0);
     cr_assert(!activation_leaks(&model.plan.layers[0].node->activation, 2));
     session_close(&session);
     model_close(&model);

@@ -45,7 +45,7 @@ static void open_digits(struct digits *digits, const char *path)
     cr_assert(counters_init(&digits->counters, &digits->model.arena, &digits->model.plan,
                             STATS_full, &error) == STATUS_OK);
     session_run_rows(&digits->session, digits->pixels, ROWS);
-    counters_fold(&digits->counters, digits->session.tallies, ROWS);
+    counters_fold(&digits->counters, session_tallies(&digits->session), ROWS);
 }
 
 static void close_digits(struct digits *digits)
@@ -125,7 +125,7 @@ static size_t dead_again(struct digits *digits, size_t layer)
 {
     counters_reset(&digits->counters);
     session_run_rows(&digits->session, digits->pixels, ROWS);
-    counters_fold(&digits->counters, digits->session.tallies, ROWS);
+    counters_fold(&digits->counters, session_tallies(&digits->session), ROWS);
     return dead_units(digits, layer);
 }
 

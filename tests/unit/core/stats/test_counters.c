@@ -24,7 +24,7 @@ static void init(struct counters *counters, struct net *net, enum stats_level le
 static void run(struct session *session, struct counters *counters, const float *x, size_t rows)
 {
     session_run_rows(session, x, rows);
-    counters_fold(counters, session->tallies, rows);
+    counters_fold(counters, session_tallies(session), rows);
 }
 
 static bool same_layer(const struct layer_counters *a, const struct layer_counters *b, size_t units)
@@ -111,7 +111,7 @@ Test(counters, at_level_off_rows_are_counted_and_nothing_else)
     make_net(&net);
     init(&counters, &net, STATS_off);
     net_session(&session, &net, kernels_select("auto", NULL), STATS_off, 4);
-    cr_assert(!session.tallies);
+    cr_assert(!session_tallies(&session));
     float *x = random_rows(&net.random, RANDOM_PLAIN, 4, 6);
     run(&session, &counters, x, 4);
     cr_assert(counters.samples == 4);

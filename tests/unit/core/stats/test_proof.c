@@ -116,7 +116,7 @@ static void subject_close(struct subject *s)
 static void run(struct subject *s, size_t rows)
 {
     session_run_rows(&s->session, s->x, rows);
-    counters_fold(&s->counters, s->session.tallies, rows);
+    counters_fold(&s->counters, session_tallies(&s->session), rows);
 }
 
 /* No pre-activation was above its bound, and nobody fired who is proven dead; how many are. */
