@@ -161,11 +161,23 @@ static void bind_inputs(const struct batch *batch)
     }
 }
 
-static void take_outputs(const struct seat *seat, const struct span *span)
+/* Outputs of one job that fills the piece go to it at once. */
+static void place_outputs(struct batch *batch)
 {
+    struct seat *seat = batch->seat;
+    const struct span *span = &seat->spans[0];
+    for (size_t i = 0; i < seat->model->graph.output_count; i++) {
+        float *y = span->job->y[i] + span->row * seat->model->outputs[i].features;
+        batch->placed[i] = session_place(&seat->session, i, batch->span_count == 1 ? y : NULL);
+    }
+}
+
+static void take_outputs(const struct batch *batch, const struct span *span)
+{
+    const struct seat *seat = batch->seat;
     for (size_t i = 0; i < seat->model->graph.output_count; i++) {
         size_t features = seat->model->outputs[i].features;
-        for (size_t r = 0; r < span->rows; r++)
+        for (size_t r = 0; r < span->rows && !batch->placed[i]; r++)
             session_output(&seat->session, i, span->place + r,
                            span->job->y[i] + (span->row + r) * features);
     }
@@ -200,7 +212,7 @@ static void deliver_piece(struct batch *batch)
         const struct span *span = &seat->spans[s];
         if (!span->job)
             continue;
-        take_outputs(seat, span);
+        take_outputs(batch, span);
         if (span->job->active)
             take_activity(seat, span);
         batch->done += span->rows;
@@ -214,6 +226,7 @@ static void begin_piece(struct batch *batch)
     fill_piece(batch);
     batch->running = true;
     bind_inputs(batch);
+    place_outputs(batch);
     batch->out_of_range =
         model_out_of_range(batch->seat->model, session->kernels, session->inputs, batch->piece);
     session_begin(session, batch->piece);

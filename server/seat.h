@@ -61,7 +61,8 @@ struct batch {
     size_t piece, span_count;
     size_t out_of_range; /* rows of the piece */
     uint64_t compute_ns;
-    bool running; /* a piece has begun */
+    bool running;              /* a piece has begun */
+    bool placed[GRAPH_IO_MAX]; /* outputs that the piece's one job gets while it runs */
 };
 
 void batch_begin(struct batch *batch, struct seat *seat, struct job *jobs);

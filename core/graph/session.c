@@ -96,6 +96,30 @@ static bool open_run(struct session *session, size_t index, float *scratch, uint
     return run->inputs && (run->backlog || !counts_later);
 }
 
+/* How often value is asked for: by nodes, under other shapes, as an output. */
+static size_t uses(const struct graph *graph, uint32_t value)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < graph->node_count; i++)
+        for (size_t j = 0; j < graph->nodes[i].input_count; j++)
+            count += graph->nodes[i].inputs[j] == value;
+    for (size_t i = 0; i < graph->value_count; i++)
+        count += i != value && graph->values[i].storage == value;
+    for (size_t i = 0; i < graph->output_count; i++)
+        count += graph->outputs[i] == value;
+    return count;
+}
+
+/* The node that can write output i wherever it is wanted; GRAPH_NODE_NONE where none can. */
+static int placing_node(const struct graph *graph, size_t i)
+{
+    const uint32_t index = graph->outputs[i];
+    const struct value *value = &graph->values[index];
+    const bool placeable = value->storage == index && value->layout == LAYOUT_PLAIN &&
+                           value_row(value) == value->features && uses(graph, index) == 1;
+    return placeable ? value->producer : GRAPH_NODE_NONE;
+}
+
 static bool open_runs(struct session *session)
 {
     const struct plan *plan = session->plan;
@@ -105,6 +129,8 @@ static bool open_runs(struct session *session)
     bool opened = scratch && list && session->help.shares.list;
     for (size_t i = 0; opened && i < plan->graph->node_count; i++)
         opened = open_run(session, i, scratch, list);
+    for (size_t i = 0; i < plan->graph->output_count; i++)
+        session->placing[i] = placing_node(plan->graph, i);
     return opened;
 }
 
@@ -154,6 +180,15 @@ void session_bind(struct session *session, size_t i, const float *x)
 {
     assert(i < session->plan->graph->input_count);
     session->inputs[i] = x;
+}
+
+bool session_place(struct session *session, size_t i, float *y)
+{
+    const int node = session->placing[i];
+    if (node == GRAPH_NODE_NONE)
+        return false;
+    session->runs[node].y = y ? y : value_memory(session, session->plan->graph->outputs[i]);
+    return y != NULL;
 }
 
 /* Prepares the node whose turn it is; nothing when there is none left. */

@@ -5,9 +5,10 @@
  * two of them:
  *
  *     session_bind(s, 0, x);        every input of the graph
+ *     placed = session_place(s, 0, y);
  *     session_begin(s, rows);
  *     while (!session_advance(s, deadline)) do something else;
- *     session_output(s, 0, row, y);
+ *     if (!placed) session_output(s, 0, row, y + row * features);
  */
 #ifndef RELUD_SESSION_H
 #define RELUD_SESSION_H
@@ -25,6 +26,7 @@ struct session {
     uint32_t *fired;       /* [layers, capacity] active observations of rows with positions */
     struct tally *tallies; /* by layer, but for the backlog; NULL at level off */
     const float *inputs[GRAPH_IO_MAX]; /* borrowed */
+    int placing[GRAPH_IO_MAX];         /* the node that can write an output elsewhere */
     enum skip skip;                    /* SKIP_AUTO until the owner sets it between runs */
     struct op_run *runs;               /* by node */
     size_t rows, node, tiles;
@@ -45,6 +47,11 @@ enum status session_crew(struct session *session, struct crew *crew, struct erro
 /* Input i of the next run: x[rows, features] without padding, read until the run is finished. */
 void session_bind(struct session *session, size_t i, const float *x);
 
+/* Has output i of the next runs written to y[rows, features] while they run, where its rows come
+ * without padding and nobody else needs them (true); session_output() need not be called then.
+ * Else, and for NULL, they stay in the session (false). */
+bool session_place(struct session *session, size_t i, float *y);
+
 /* Starts a run of rows, 1 <= rows <= capacity. */
 void session_begin(struct session *session, size_t rows);
 
@@ -60,7 +67,7 @@ struct tally *session_tallies(struct session *session);
 void session_forget(struct session *session);
 
 /* Copies row of output i of the finished run, without padding: to holds its features. The output
- * must be in plain layout. */
+ * must be in plain layout, and not be placed elsewhere. */
 void session_output(const struct session *session, size_t i, size_t row, float *to);
 
 /* Row row of layer's bitmap in the finished run: bit u says whether unit u was active. Bits beyond

@@ -88,11 +88,12 @@ static const float *run(void *of, size_t input)
     if (self->crew)
         crew_occupy(self->crew, 0);
     session_bind(&self->session, 0, subject->inputs[input]);
+    const bool placed = session_place(&self->session, 0, self->outputs);
     session_begin(&self->session, subject->rows);
     session_advance(&self->session, UINT64_MAX);
     if (self->crew)
         crew_vacate(self->crew, 0);
-    for (size_t row = 0; row < subject->rows; row++)
+    for (size_t row = 0; row < subject->rows && !placed; row++)
         session_output(&self->session, 0, row, self->outputs + row * subject->outputs);
     return self->outputs;
 }

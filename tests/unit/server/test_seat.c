@@ -9,7 +9,8 @@
 
 enum { ROWS = 2500, JOBS_MAX = 64, INPUTS = 2, OUTPUTS = 2 };
 
-/* A network with two inputs and two outputs, and what it answers to every row alone. */
+/* A network with two inputs and two outputs, one of them without padding, and what it answers to
+ * every row alone. */
 struct fixture {
     struct net net;
     struct model model;
@@ -27,7 +28,7 @@ static void build(struct fixture *f)
     uint32_t a = net_input(&f->net, 20), b = net_input(&f->net, 3);
     uint32_t wide = net_dense(&f->net, net_dense(&f->net, a, 70, "relu"), 130, "leaky_relu");
     net_output(&f->net, net_dense(&f->net, wide, 5, "identity"));
-    net_output(&f->net, net_dense(&f->net, net_dense(&f->net, b, 64, "tanh"), 2, "relu"));
+    net_output(&f->net, net_dense(&f->net, net_dense(&f->net, b, 64, "tanh"), 16, "relu"));
     net_plan(&f->net);
     f->model = (struct model){.name = "net", .version = "1", .level = STATS_full};
     f->model.graph = f->net.graph;
@@ -35,7 +36,7 @@ static void build(struct fixture *f)
     f->model.inputs[0].features = 20;
     f->model.inputs[1].features = 3;
     f->model.outputs[0].features = 5;
-    f->model.outputs[1].features = 2;
+    f->model.outputs[1].features = 16;
 }
 
 static size_t words_of(const struct fixture *f, size_t layer)
