@@ -3,7 +3,7 @@
 #include "panel.h"
 #include "stats/counters.h"
 
-/* What a helper's memory begins with; behind it are its scratch, its index, its tally. */
+/* What a helper's memory begins with; behind it are its scratch and its tally. */
 struct own {
     struct op_run run;
     struct tally tally;
@@ -26,7 +26,7 @@ size_t help_bytes(const struct plan *plan)
     size_t units = 0;
     for (size_t i = 0; i < plan->layer_count; i++)
         units = plan->layers[i].units > units ? plan->layers[i].units : units;
-    return round_up(sizeof(struct own)) + 2 * scratch_bytes(plan->scratch) + tally_bytes(units);
+    return round_up(sizeof(struct own)) + scratch_bytes(plan->scratch) + tally_bytes(units);
 }
 
 /* Where the tiles are panels, each has units of its own. */
@@ -66,12 +66,11 @@ static void open_own(const struct help *help, struct own *own)
     const struct tally *tally = help->run.activity.tally;
     own->run = help->run;
     own->run.scratch = (float *)(void *)memory;
-    own->run.index = (uint32_t *)(void *)(memory + scratch_bytes(help->scratch));
     if (!tally)
         return;
     own->run.activity.tally = &own->tally;
     if (help->apart) {
-        own->tally = tally_like(tally, memory + 2 * scratch_bytes(help->scratch));
+        own->tally = tally_like(tally, memory + scratch_bytes(help->scratch));
         return;
     }
     own->tally = *tally;

@@ -180,15 +180,20 @@ size_t op_tiles_dense(const struct graph *graph, const struct node *node, size_t
     return op_row_blocks(dense_rows(output, rows)) * panel_count(node->n);
 }
 
+/* The scratch of a dense layer: the inputs of a row that are not zero. */
+static uint32_t *list_of(const struct op_run *run)
+{
+    return (uint32_t *)(void *)run->scratch;
+}
+
 /* How many of a few positions' inputs, of the span's first, middle and last, are not zero. */
 static size_t sample_listed(const struct op_run *run, struct op_span span)
 {
     const size_t places[] = {0, span.count / 2, span.count - 1};
     size_t listed = 0;
     for (size_t i = 0; i < 3; i++)
-        listed += run->kernels->nonzero(run->node->k,
-                                        input_position(&run->inputs[0], span.first + places[i]),
-                                        run->index, run->scratch);
+        listed += run->kernels->nonzero(
+            run->node->k, input_position(&run->inputs[0], span.first + places[i]), list_of(run));
     return listed / 3;
 }
 
@@ -213,8 +218,8 @@ static bool dense_skips(struct op_run *run, struct op_span span, size_t rows, si
 static void hold_position(struct op_run *run, size_t p)
 {
     if (run->held != p)
-        run->listed = run->kernels->nonzero(run->node->k, input_position(&run->inputs[0], p),
-                                            run->index, run->scratch);
+        run->listed =
+            run->kernels->nonzero(run->node->k, input_position(&run->inputs[0], p), list_of(run));
     run->held = p;
 }
 
@@ -227,7 +232,7 @@ static void dense_rows_skipping(struct op_run *run, struct op_span span, size_t 
     float *y = chains(run) + panel * PANEL_COLUMNS;
     for (size_t p = span.first; p < span.first + span.count; p++) {
         hold_position(run, p);
-        run->kernels->gemv(run->listed, width, run->index, run->scratch,
+        run->kernels->gemv(run->listed, width, list_of(run), input_position(&run->inputs[0], p),
                            node->panels + panel_offset(node->k, panel),
                            node->bias + panel * PANEL_COLUMNS, y + p * run->output->stride);
     }

@@ -55,11 +55,10 @@ struct op_run {
     float *later;   /* where in the backlog this run's row goes; NULL: it is counted at once */
     struct activation_rule rule; /* of a counted activation */
     struct activity activity;
-    float *scratch;  /* the worker's own: op_scratch() floats of this node */
-    uint32_t *index; /* as many as scratch */
-    size_t held;   /* the row whose inputs, or the pixels whose windows the scratch holds for other
-                      tiles that need them too; OP_NOTHING */
-    size_t listed; /* dense: inputs of the row that is held */
+    float *scratch; /* the worker's own: op_scratch() floats of this node */
+    size_t held;    /* the row whose inputs, or the pixels whose windows the scratch holds for other
+                       tiles that need them too; OP_NOTHING */
+    size_t listed;  /* dense: inputs of the row that is held */
 };
 
 struct op_info {

@@ -68,7 +68,7 @@ static struct activity open_activity(const struct session *session, size_t node)
 }
 
 /* Everything about a node's runs that is the same in all of them. */
-static bool open_run(struct session *session, size_t index, float *scratch, uint32_t *list)
+static bool open_run(struct session *session, size_t index, float *scratch)
 {
     const struct graph *graph = session->plan->graph;
     const struct node *node = &graph->nodes[index];
@@ -82,8 +82,7 @@ static bool open_run(struct session *session, size_t index, float *scratch, uint
                            .y = value_memory(session, node->output),
                            .rule = activation_rule(&node->activation),
                            .activity = open_activity(session, index),
-                           .scratch = scratch,
-                           .index = list};
+                           .scratch = scratch};
     for (size_t i = 0; run->inputs && i < node->input_count; i++) {
         run->inputs[i] = value_rows(session, node->inputs[i]);
         run->bound |= graph_input(graph, run->inputs[i].value) < graph->input_count;
@@ -124,11 +123,10 @@ static bool open_runs(struct session *session)
 {
     const struct plan *plan = session->plan;
     float *scratch = arena_alloc(&session->arena, plan->scratch, sizeof *scratch);
-    uint32_t *list = arena_alloc(&session->arena, plan->scratch, sizeof *list);
     session->help.shares.list = arena_alloc(&session->arena, 1, sizeof(struct share));
-    bool opened = scratch && list && session->help.shares.list;
+    bool opened = scratch && session->help.shares.list;
     for (size_t i = 0; opened && i < plan->graph->node_count; i++)
-        opened = open_run(session, i, scratch, list);
+        opened = open_run(session, i, scratch);
     for (size_t i = 0; i < plan->graph->output_count; i++)
         session->placing[i] = placing_node(plan->graph, i);
     return opened;

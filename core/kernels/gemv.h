@@ -8,14 +8,14 @@
 #include "vec.h"
 
 VEC_INLINE void gemv_run(const int vectors, size_t count, size_t width, const uint32_t *index,
-                         const float *value, const float *panel, const float *bias, float *y)
+                         const float *inputs, const float *panel, const float *bias, float *y)
 {
     vf sum[VEC_ROW_VECTORS];
     for (int v = 0; v < vectors; v++)
         sum[v] = vf_load(bias + v * VEC_LANES);
     for (size_t i = 0; i < count; i++) {
         const float *weights = panel + index[i] * width;
-        const vf x = vf_set1(value[i]);
+        const vf x = vf_set1(inputs[index[i]]);
         for (int v = 0; v < vectors; v++)
             sum[v] = vf_fma(x, vf_load(weights + v * VEC_LANES), sum[v]);
     }
@@ -32,11 +32,11 @@ static int gemv_widest(size_t vectors)
     return run;
 }
 
-static void gemv(size_t count, size_t width, const uint32_t *index, const float *value,
+static void gemv(size_t count, size_t width, const uint32_t *index, const float *x,
                  const float *panel, const float *bias, float *y)
 {
-#define GEMV_RUN(vectors)                                                                       \
-    gemv_run(vectors < VEC_ROW_VECTORS ? vectors : VEC_ROW_VECTORS, count, width, index, value, \
+#define GEMV_RUN(vectors)                                                                   \
+    gemv_run(vectors < VEC_ROW_VECTORS ? vectors : VEC_ROW_VECTORS, count, width, index, x, \
              panel + c, bias + c, y + c)
     int run;
     for (size_t c = 0; c < width; c += (size_t)run * VEC_LANES) {
@@ -61,14 +61,13 @@ static void gemv(size_t count, size_t width, const uint32_t *index, const float 
 #undef GEMV_RUN
 }
 
-static size_t nonzero(size_t k, const float *x, uint32_t *index, float *value)
+static size_t nonzero(size_t k, const float *x, uint32_t *index)
 {
     size_t count = 0, i = 0;
     for (; i + VEC_LANES <= k; i += VEC_LANES)
-        count += vec_nonzero(x + i, i, index + count, value + count);
+        count += vec_nonzero(x + i, i, index + count);
     for (; i < k; i++) {
         index[count] = (uint32_t)i;
-        value[count] = x[i];
         count += !(x[i] == 0.0f);
     }
     return count;

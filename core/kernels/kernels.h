@@ -77,15 +77,14 @@ struct kernels {
 
     void (*gemm)(const struct gemm *gemm);
 
-    /* The chain for one row given as count pairs (index ascending, value): inputs not listed are
-     * zero and their weights, which must be finite, are never read. */
-    void (*gemv)(size_t count, size_t width, const uint32_t *index, const float *value,
+    /* The chain for one row x, of which count inputs are listed, in increasing order: the others
+     * are zero and their weights, which must be finite, are never read. */
+    void (*gemv)(size_t count, size_t width, const uint32_t *index, const float *x,
                  const float *panel, const float *bias, float *y);
 
-    /* Lists the elements of x[k] for which !(x == 0), so that NaN stays; index and value have room
-     * for k
-     * + 16. Returns how many. */
-    size_t (*nonzero)(size_t k, const float *x, uint32_t *index, float *value);
+    /* Lists the elements of x[k] for which !(x == 0), so that NaN stays; index has room for k + 16.
+     * Returns how many. */
+    size_t (*nonzero)(size_t k, const float *x, uint32_t *index);
 
     /* The epilogue by itself over y[rows, width], width a multiple of 16. */
     void (*activate)(const struct epilogue *epilogue, size_t rows, size_t width, float *y,

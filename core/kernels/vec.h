@@ -130,16 +130,14 @@ VEC_INLINE int vf_any_nan(vf a)
 {
     return vf_is_nan(a) != 0;
 }
-/* Lists the lanes of x[VEC_LANES] that are not zero, NaN included: first + lane and the number.
- * Returns how many; index and value have room for all lanes. */
-VEC_INLINE size_t vec_nonzero(const float *x, size_t first, uint32_t *index, float *value)
+/* Lists the lanes of x[VEC_LANES] that are not zero, NaN included, as first + lane. Returns how
+ * many; index has room for all lanes. */
+VEC_INLINE size_t vec_nonzero(const float *x, size_t first, uint32_t *index)
 {
     const __m512i lanes = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
-    const __m512 a = _mm512_loadu_ps(x);
-    const __mmask16 mask = _mm512_cmp_ps_mask(a, _mm512_setzero_ps(), _CMP_NEQ_UQ);
+    const __mmask16 mask = _mm512_cmp_ps_mask(_mm512_loadu_ps(x), _mm512_setzero_ps(), _CMP_NEQ_UQ);
     const __m512i at = _mm512_add_epi32(lanes, _mm512_set1_epi32((int)first));
     _mm512_storeu_si512(index, _mm512_maskz_compress_epi32(mask, at));
-    _mm512_storeu_ps(value, _mm512_maskz_compress_ps(mask, a));
     return (size_t)__builtin_popcount(mask);
 }
 
@@ -307,12 +305,11 @@ VEC_INLINE int vf_any_nan(vf a)
 #endif
 
 #if !defined(__AVX512F__)
-VEC_INLINE size_t vec_nonzero(const float *x, size_t first, uint32_t *index, float *value)
+VEC_INLINE size_t vec_nonzero(const float *x, size_t first, uint32_t *index)
 {
     size_t count = 0;
     for (size_t i = 0; i < VEC_LANES; i++) {
         index[count] = (uint32_t)(first + i);
-        value[count] = x[i];
         count += !(x[i] == 0.0f);
     }
     return count;

@@ -38,7 +38,6 @@ void dense_open(struct dense_case *c, struct randoms *random, struct dense_shape
     c->bias = guarded_alloc(&c->memory, padded, sizeof *c->bias);
     c->y = guarded_alloc(&c->memory, shape.rows * padded, sizeof *c->y);
     c->index = guarded_alloc(&c->memory, shape.k + 16, sizeof *c->index);
-    c->value = guarded_alloc(&c->memory, shape.k + 16, sizeof *c->value);
     c->view = dense_view(&c->memory, c->x, shape.rows, shape.k, c->x_stride, most_runs(shape.k));
     random_floats(random, x_kind, c->x, x_count);
     random_floats(random, weight_kind, c->weights, shape.k * shape.n);
@@ -73,27 +72,25 @@ void dense_gemm(const struct dense_case *c, const struct kernels *kernels, float
     }
 }
 
-static void run_listed(const struct dense_case *c, const struct kernels *kernels, size_t count,
-                       float *y)
+static void run_listed(const struct dense_case *c, const struct kernels *kernels, size_t row,
+                       size_t count, float *y)
 {
     for (size_t panel = 0; panel < panel_count(c->n); panel++) {
         size_t first = panel * PANEL_COLUMNS;
-        kernels->gemv(count, panel_width(c->n, panel), c->index, c->value,
+        kernels->gemv(count, panel_width(c->n, panel), c->index, c->x + row * c->x_stride,
                       c->panels + panel_offset(c->k, panel), c->bias + first, y + first);
     }
 }
 
 void dense_gemv(const struct dense_case *c, const struct kernels *kernels, size_t row, float *y)
 {
-    run_listed(c, kernels, kernels->nonzero(c->k, c->x + row * c->x_stride, c->index, c->value), y);
+    run_listed(c, kernels, row, kernels->nonzero(c->k, c->x + row * c->x_stride, c->index), y);
 }
 
 void dense_gemv_full(const struct dense_case *c, const struct kernels *kernels, size_t row,
                      float *y)
 {
-    for (size_t i = 0; i < c->k; i++) {
+    for (size_t i = 0; i < c->k; i++)
         c->index[i] = (uint32_t)i;
-        c->value[i] = c->x[row * c->x_stride + i];
-    }
-    run_listed(c, kernels, c->k, y);
+    run_listed(c, kernels, row, c->k, y);
 }

@@ -20,8 +20,7 @@ struct dense_case {
     float *panels;    /* the same, packed */
     float *bias;      /* [panel_padded(n)] */
     float *y;         /* [rows, y_stride], before a run all NaN */
-    uint32_t *index;
-    float *value; /* k + 16 each */
+    uint32_t *index;  /* k + 16 */
     struct guarded memory;
 };
 
