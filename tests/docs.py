@@ -1,26 +1,20 @@
 #!/usr/bin/python3
-"""docs.py [--update]: README.md tells the truth.
+"""docs.py [--update]: README.md and docs/*.md tell the truth.
 
-Runs every `$ command` of the README's console blocks against a live relud that serves the bundled models, and compares what
-comes out with what the page says (timings aside). The commands must be those that --help lists, the block after "a flag wins" its options. With
---update the page is corrected instead.
+Runs every `$ command` of a page's console blocks against a live relud that serves the bundled models, a fresh one for each
+page, and compares what comes out with what the page says (timings and times of day aside). The commands in README.md must be
+those that --help lists, the block after "a flag wins" its options. Links between files must lead somewhere. With --update the
+pages are corrected instead.
 """
+import glob
 import os
 import re
 import subprocess
 import sys
 
-RELUD = os.environ.get("RELUD", "build/release/relud")
+from daemon import RELUD, serving
+
 MODELS = ["models/digits", "models/digits-dying"]
-
-
-def start():
-    server = subprocess.Popen([RELUD, "--port", "0", *MODELS], stderr=subprocess.PIPE, text=True)
-    for line in server.stderr:
-        found = re.match(r"relud: listening on http://127\.0\.0\.1:(\d+)", line)
-        if found:
-            return server, found[1]
-    sys.exit("relud did not start")
 
 
 def true_output(command, port):
@@ -29,7 +23,8 @@ def true_output(command, port):
 
 
 def without_timing(text):
-    return re.sub(r'"timing_us":\{[^}]*\}', '"timing_us":{…}', text).strip()
+    text = re.sub(r'"timing_us":\{[^}]*\}', '"timing_us":{…}', text)
+    return re.sub(r'"since":"[^"]*"', '"since":"…"', text).strip()
 
 
 def check_console(block, port, wrong):
@@ -68,20 +63,34 @@ def check_help(page, wrong):
     return re.sub(r"(a flag wins\):\n\n```\n)(.*?)(```)", replace, page, flags=re.S)
 
 
+def check_links(name, page, wrong):
+    """Targets that are files, seen from the page."""
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page):
+        if not os.path.exists(os.path.join(os.path.dirname(name), target)):
+            wrong.append(f"a link leads to {target}, which is not there")
+
+
+def check_page(name, wrong):
+    """The page with its true outputs; what is wrong with it goes into wrong."""
+    page = open(name, encoding="utf-8").read()
+    check_links(name, page, wrong)
+    with serving(*MODELS) as url:
+        port = url.rpartition(":")[2]
+        page = re.sub(r"(```console\n)(.*?)(```)", lambda b: b[1] + check_console(b[2], port, wrong) + b[3], page, flags=re.S)
+    return check_help(page, wrong) if name == "README.md" else page
+
+
 def main():
-    page = open("README.md", encoding="utf-8").read()
-    wrong = []
-    server, port = start()
-    try:
-        fixed = re.sub(r"(```console\n)(.*?)(```)", lambda b: b[1] + check_console(b[2], port, wrong) + b[3], page, flags=re.S)
-    finally:
-        server.terminate()
-        server.wait()
-    fixed = check_help(fixed, wrong)
-    if "--update" in sys.argv:
-        open("README.md", "w", encoding="utf-8").write(fixed)
-    elif wrong:
-        sys.exit("README.md is wrong:\n" + "\n".join(wrong))
+    failed = False
+    for name in ["README.md", *sorted(glob.glob("docs/*.md"))]:
+        wrong = []
+        fixed = check_page(name, wrong)
+        if "--update" in sys.argv:
+            open(name, "w", encoding="utf-8").write(fixed)
+        elif wrong:
+            failed = True
+            print(f"{name} is wrong:\n" + "\n".join(wrong))
+    sys.exit(failed)
 
 
 main()

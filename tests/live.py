@@ -6,27 +6,15 @@ weights in the ONNX files: counts, the dead, the largest pre-activations and wha
 dead is proven dead.
 """
 import json
-import os
-import re
-import subprocess
-import sys
 import urllib.request
 
 import numpy as np
 import onnx
 from onnx import numpy_helper
 
-RELUD = os.environ.get("RELUD", "build/release/relud")
+from daemon import serving
+
 MODELS = ["digits", "digits-dying"]
-
-
-def start():
-    server = subprocess.Popen([RELUD, "--port", "0", *("models/" + name for name in MODELS)], stderr=subprocess.PIPE, text=True)
-    for line in server.stderr:
-        found = re.match(r"relud: listening on (http://\S+)", line)
-        if found:
-            return server, found[1]
-    sys.exit("relud did not start")
 
 
 def served(url, name, rows):
@@ -77,13 +65,9 @@ def check(name, stats, rows):
 
 def main():
     rows = np.loadtxt("models/digits/digits.csv", delimiter=",")
-    server, url = start()
-    try:
+    with serving(*("models/" + name for name in MODELS)) as url:
         for name in MODELS:
             check(name, served(url, name, rows), rows)
-    finally:
-        server.terminate()
-        server.wait()
 
 
 main()
