@@ -13,7 +13,7 @@ Q       = $(if $(V),,@echo "  $(@:$(BUILD)/%=%)" &&)
 PACKAGES_BUILD = gcc make libc6-dev libmicrohttpd-dev libjansson-dev zlib1g-dev nettle-dev \
                  libgnutls28-dev libprotobuf-c-dev protobuf-c-compiler libonnx-dev
 PACKAGES_TEST  = libcriterion-dev libcurl4-openssl-dev curl python3-numpy python3-onnx \
-                 prometheus
+                 prometheus python3-yaml
 PACKAGES_BENCH = libdnnl-dev libopenblas-dev python3-numpy python3-onnx
 PACKAGES_SERVE = wrk python3-fastapi uvicorn python3-uvloop python3-httptools python3-numpy python3-onnx
 PACKAGES_LINT  = clang-format cppcheck
