@@ -25,50 +25,67 @@ static wide power_of_ten(int n)
     return (wide)powers[n / 2] * powers[n - n / 2];
 }
 
-/* A double: mantissa / 2^shift, 2^52 <= mantissa < 2^53. */
-struct fixed {
-    uint64_t mantissa;
+/* floor(log10(value)) for 1e-5 <= value < 1e14. */
+static int floor_log10(double value)
+{
+    static const double powers[] = {1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1e0,  1e1,  1e2,  1e3,  1e4,
+                                    1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14};
+    const int least = (ilogb(value) * 1233) >> 12; /* log10(2) = 1233 / 2^12: right, or one less */
+    return least + (value >= powers[least + 6]);
+}
+
+/* A double times a power of ten that gives it 17 digits: whole + rest / 2^shift. The distance to
+ * the next double, times the power, is ulp / 2^shift. */
+struct scaled {
+    uint64_t whole;
+    wide rest, ulp;
     int shift;
 };
 
-/* The double times 10^places, rounded to even, and whether that comes back: whether it is nearer to
- * this double than to its neighbours. (That below a power of two is nearer by half, but the powers
- * of these sizes have at most 15 digits and are met exactly.) */
-static uint64_t scale(struct fixed x, int places, bool *comes_back)
+static struct scaled scale(double value, int places)
 {
-    const wide power = power_of_ten(places), scaled = x.mantissa * power;
-    const wide half = (wide)1 << (x.shift - 1), rest = scaled & (2 * half - 1);
-    const uint64_t down = (uint64_t)(scaled >> x.shift);
-    const bool up = rest > half || (rest == half && down % 2 == 1);
-    const wide missed = up ? 2 * half - rest : rest;
-    *comes_back = 2 * missed < power || (2 * missed == power && x.mantissa % 2 == 0);
-    return down + up;
+    const uint64_t one = (uint64_t)1 << 52;
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    const uint64_t mantissa = (bits & (one - 1)) | one;
+    const int shift = 52 + 1023 - (int)(bits >> 52);
+    const wide power = power_of_ten(places), product = mantissa * power;
+    return (struct scaled){(uint64_t)(product >> shift), product & (((wide)1 << shift) - 1), power,
+                           shift};
 }
 
-/* The digits of a precision; least is floor(log10(x)) or one less. */
-static bool round_to(struct fixed x, int least, int precision, struct digits *digits)
+/* x / step rounded to even, and whether that comes back: whether it is nearer to this double than
+ * to its neighbours. (That below a power of two is nearer by half, but the powers of these sizes
+ * have at most 15 digits and are met exactly; what lies halfway has 20 digits or more.) */
+static inline uint64_t round_to(const struct scaled *x, uint64_t step, bool *comes_back)
 {
-    bool comes_back;
-    uint64_t rounded = scale(x, precision - 1 - least, &comes_back);
-    digits->exponent = least;
-    if (rounded >= power_of_ten(precision)) {
-        rounded = scale(x, precision - 2 - least, &comes_back);
-        digits->exponent++;
-    }
-    digits->count = (int)number_write_u64(digits->text, rounded);
-    return comes_back;
+    const uint64_t down = x->whole / step;
+    const wide unit = (wide)step << x->shift;
+    const wide over = ((wide)(x->whole % step) << x->shift) + x->rest;
+    const bool up = 2 * over > unit || (2 * over == unit && down % 2 == 1);
+    const wide missed = up ? unit - over : over;
+    *comes_back = 2 * missed < x->ulp;
+    return down + up;
 }
 
 /* For 1e-5 <= value < 1e14, so that everything fits 128 bits. */
 static void shortest_exactly(double value, struct digits *digits)
 {
-    int exponent;
-    const double mantissa = frexp(value, &exponent);
-    const struct fixed x = {(uint64_t)ldexp(mantissa, 53), 53 - exponent};
-    const int least = ((exponent - 1) * 1233) >> 12; /* log10(2) = 1233 / 2^12 */
+    const int least = floor_log10(value);
+    const struct scaled x = scale(value, 16 - least);
+    bool comes_back;
     int precision = 15;
-    while (!round_to(x, least, precision, digits) && precision < 17)
-        precision++;
+    uint64_t rounded = round_to(&x, 100, &comes_back);
+    if (!comes_back) {
+        rounded = round_to(&x, 10, &comes_back);
+        precision = 16;
+    }
+    if (!comes_back) {
+        rounded = round_to(&x, 1, &comes_back);
+        precision = 17;
+    }
+    digits->count = (int)number_write_u64(digits->text, rounded);
+    digits->exponent = least + digits->count - precision; /* 9.99… may have become 10.0 */
 }
 
 /* Prints value with this many digits, as d.ddde+xx, and keeps the digits alone, whatever the locale
@@ -105,16 +122,23 @@ static void shortest_printed(double value, struct digits *digits)
 /* Writes the digits, the first standing for 10^exponent, and zeros wherever positions need them. */
 static size_t write_positions(char *out, const struct digits *digits, int exponent)
 {
-    char *end = out;
-    int highest = exponent > 0 ? exponent : 0;
-    int lowest = exponent - digits->count + 1 < 0 ? exponent - digits->count + 1 : 0;
-    for (int position = highest; position >= lowest; position--) {
-        int digit = exponent - position;
-        if (position == -1)
-            *end++ = '.';
-        *end++ = digit >= 0 && digit < digits->count ? digits->text[digit] : '0';
+    const int count = digits->count, whole = exponent + 1; /* digits before the point */
+    if (whole <= 0) {
+        const int zeros = 2 - whole;
+        memset(out, '0', (size_t)zeros);
+        out[1] = '.';
+        memcpy(out + zeros, digits->text, (size_t)count);
+        return (size_t)(zeros + count);
     }
-    return (size_t)(end - out);
+    if (whole >= count) {
+        memcpy(out, digits->text, (size_t)count);
+        memset(out + count, '0', (size_t)(whole - count));
+        return (size_t)whole;
+    }
+    memcpy(out, digits->text, (size_t)whole);
+    out[whole] = '.';
+    memcpy(out + whole + 1, digits->text + whole, (size_t)(count - whole));
+    return (size_t)count + 1;
 }
 
 size_t number_write_double(char *out, double value)

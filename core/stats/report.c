@@ -11,18 +11,20 @@ static const double rate_edges[] = {0, 0.001, 0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0
 
 enum { RATE_BINS = sizeof rate_edges / sizeof rate_edges[0] - 1 };
 
+/* The units of which a verdict holds: count of them. */
 static void write_units(struct text *text, enum verdict verdict, const struct layer_view *view,
-                        double tau)
+                        double tau, size_t count)
 {
-    double mean = layer_mean_magnitude(view);
+    const double mean = verdict == VERDICT_dormant ? layer_mean_magnitude(view) : NAN;
     const char *comma = "";
     text_put(text, "\"units\":[");
-    for (size_t unit = 0; unit < view->layer->units; unit++) {
+    for (size_t unit = 0; count > 0; unit++) {
         if (!verdict_holds(verdict, view, unit, tau, mean))
             continue;
         text_put(text, comma);
         text_u64(text, unit);
         comma = ",";
+        count--;
     }
     text_put(text, "]");
 }
@@ -50,7 +52,7 @@ static void write_verdict(struct text *text, enum verdict verdict, const struct 
         text_double(text, rate_upper_95(view->samples));
         text_put(text, ",");
     }
-    write_units(text, verdict, view, options->tau);
+    write_units(text, verdict, view, options->tau, count);
     text_put(text, "}");
 }
 
@@ -141,10 +143,10 @@ static void write_slopes(struct text *text, const struct layer *layer)
     text_put(text, "]");
 }
 
-static void write_array(struct text *text, const char *name, const struct layer_view *view,
-                        bool measured, unit_writer *write)
+static void write_array(struct text *text, const struct layer_view *view, bool measured,
+                        unit_writer *write)
 {
-    text_format(text, "\"%s\":%s", name, measured ? "[" : "null");
+    text_put(text, measured ? "[" : "null");
     for (size_t unit = 0; measured && unit < view->layer->units; unit++) {
         text_put(text, unit ? "," : "");
         write(text, view, unit);
@@ -152,26 +154,47 @@ static void write_array(struct text *text, const char *name, const struct layer_
     text_put(text, measured ? "]" : "");
 }
 
+/* Writes once more what stands in text from begin to end. */
+static void repeat(struct text *text, size_t begin, size_t end)
+{
+    char *room = text_room(text, end - begin);
+    if (!room)
+        return;
+    memcpy(room, text->bytes + begin, end - begin);
+    text->count += end - begin;
+}
+
+/* Outputs that are never negative have one mean: writing numbers is most of a report's time. */
+static void write_means(struct text *text, const struct layer_view *view)
+{
+    const struct layer_counters *c = view->counters;
+    text_put(text, ",\"mean\":");
+    const size_t begin = text->count;
+    write_array(text, view, c->sum, write_mean);
+    const size_t end = text->count;
+    text_put(text, ",\"mean_abs\":");
+    if (c->sum && memcmp(c->sum, c->magnitude, view->layer->units * sizeof *c->sum) == 0)
+        repeat(text, begin, end);
+    else
+        write_array(text, view, c->magnitude, write_mean_abs);
+}
+
 static void write_unit_stats(struct text *text, const struct layer_view *view)
 {
     const struct layer_counters *c = view->counters;
-    const struct {
-        const char *name;
-        bool measured;
-        unit_writer *write;
-    } arrays[] = {{"active", c->active, write_active},
-                  {"rate", c->active, write_rate},
-                  {"mean", c->sum, write_mean},
-                  {"mean_abs", c->magnitude, write_mean_abs},
-                  {"max_preactivation", c->max, write_max},
-                  {"margin", c->max, write_margin},
-                  {"low_tail", c->low, write_low_tail},
-                  {"high_tail", c->high, write_high_tail}};
-    text_put(text, ",\"unit_stats\":{");
-    for (size_t i = 0; i < sizeof arrays / sizeof arrays[0]; i++) {
-        text_put(text, i ? "," : "");
-        write_array(text, arrays[i].name, view, arrays[i].measured, arrays[i].write);
-    }
+    text_put(text, ",\"unit_stats\":{\"active\":");
+    write_array(text, view, c->active, write_active);
+    text_put(text, ",\"rate\":");
+    write_array(text, view, c->active, write_rate);
+    write_means(text, view);
+    text_put(text, ",\"max_preactivation\":");
+    write_array(text, view, c->max, write_max);
+    text_put(text, ",\"margin\":");
+    write_array(text, view, c->max, write_margin);
+    text_put(text, ",\"low_tail\":");
+    write_array(text, view, c->low, write_low_tail);
+    text_put(text, ",\"high_tail\":");
+    write_array(text, view, c->high, write_high_tail);
     write_slopes(text, view->layer);
     text_put(text, "}");
 }

@@ -85,7 +85,7 @@ bool verdict_is_measured(enum verdict verdict, const struct layer_view *view)
 
 size_t verdict_count(enum verdict verdict, const struct layer_view *view, double tau)
 {
-    double mean = layer_mean_magnitude(view);
+    const double mean = verdict == VERDICT_dormant ? layer_mean_magnitude(view) : NAN;
     size_t count = 0;
     for (size_t unit = 0; unit < view->layer->units; unit++)
         count += verdict_holds(verdict, view, unit, tau, mean);

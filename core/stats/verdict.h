@@ -41,8 +41,8 @@ struct layer_view layer_view_of(const struct counters *counters, size_t layer);
 const char *verdict_name(enum verdict verdict);
 const char *verdict_source(enum verdict verdict);
 
-/* Whether verdict holds for unit; tau is read for dormant only. mean_magnitude is
- * layer_mean_magnitude(). */
+/* Whether verdict holds for unit. tau and mean_magnitude, which is layer_mean_magnitude(), are read
+ * for dormant only. */
 bool verdict_holds(enum verdict verdict, const struct layer_view *view, size_t unit, double tau,
                    double mean_magnitude);
 
