@@ -216,6 +216,11 @@ bench-serve: ## the daemon beside Node + ONNX Runtime and FastAPI + NumPy; BENCH
 	@$(MAKE) --no-print-directory all $(BUILD)/tests/bench/openload
 	@tests/bench/serve.py --build $(BUILD) $(BENCH_ARGS)
 
+bench-stats: ## what reading the statistics of ResNet-50 costs; BENCH_ARGS="--net NET --seconds N --json FILE"
+	@tests/deps.sh $(PACKAGES_BUILD) curl python3-numpy python3-onnx
+	@$(MAKE) --no-print-directory all
+	@tests/bench/stats.py --build $(BUILD) $(BENCH_ARGS)
+
 clean: ## remove everything that was built
 	rm -rf build
 
@@ -223,4 +228,4 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
 
 .PHONY: all tests fuzz reloads kills proofs conformance architectures deps deps-build deps-lint run install test unit api container asan tsan lint format bench \
-        bench-serve deps-bench clean help
+        bench-serve bench-stats deps-bench clean help
