@@ -56,6 +56,7 @@ struct column_counts {
 struct counted {
     int any, low, high, full, magnitude;
     int one_row; /* the outputs of the tile are first added as floats */
+    int alone;   /* there is but one row */
 };
 
 /* unit: of the vector's first column. */
@@ -157,8 +158,9 @@ VEC_INLINE void activate_column(const enum activation_type type, const struct co
 VEC_INLINE void activate_columns(const enum activation_type type, const struct counted c,
                                  const struct activate_tile *tile)
 {
-    const struct activate_tile t =
-        *tile; /* its own copy: the bytes of bits alias everything else */
+    struct activate_tile t = *tile; /* its own copy: the bytes of bits alias everything else */
+    if (c.alone)
+        t.rows = 1;
     const struct activation_rule *rule = t.e->rule;
     const float *slope = rule->slope ? rule->slope + t.unit : NULL;
     struct column_rule of = {vf_set1(rule->constants[0]), vf_set1(rule->constants[1]),
@@ -177,18 +179,20 @@ VEC_INLINE void activate_level(const enum activation_type type, const enum activ
     const int low = trait == SATURATING, high = low || trait == CAPPED;
     const struct tally *tally = tile->e->tally;
     const bool one_row = tile->e->one_row;
-    if (!tally)
+    if (!tally && tile->rows == 1)
+        activate_columns(type, (struct counted){.alone = 1}, tile);
+    else if (!tally)
         activate_columns(type, (struct counted){0}, tile);
     else if (!tally->max)
-        activate_columns(type, (struct counted){1, low, high, 0, 0, 0}, tile);
+        activate_columns(type, (struct counted){1, low, high, 0, 0, 0, 0}, tile);
     else if (!tally->magnitude && one_row)
-        activate_columns(type, (struct counted){1, low, high, 1, 0, 1}, tile);
+        activate_columns(type, (struct counted){1, low, high, 1, 0, 1, 0}, tile);
     else if (!tally->magnitude)
-        activate_columns(type, (struct counted){1, low, high, 1, 0, 0}, tile);
+        activate_columns(type, (struct counted){1, low, high, 1, 0, 0, 0}, tile);
     else if (one_row)
-        activate_columns(type, (struct counted){1, low, high, 1, 1, 1}, tile);
+        activate_columns(type, (struct counted){1, low, high, 1, 1, 1, 0}, tile);
     else
-        activate_columns(type, (struct counted){1, low, high, 1, 1, 0}, tile);
+        activate_columns(type, (struct counted){1, low, high, 1, 1, 0, 0}, tile);
 }
 
 static void activate_as(enum activation_type type, const struct activate_tile *tile)
