@@ -43,7 +43,7 @@ struct lift {
     size_t capacity, limit;
     struct lift_array *arrays; /* owned */
     size_t array_count;
-    /* the state of the scanner; see lift.c */
+    /* the state of the scanner; see lift.c and lift_array.c */
     enum lift_mode mode;
     size_t offset; /* bytes of the body before this piece */
     uint8_t roles[LIFT_DEPTH_MAX];
@@ -53,7 +53,7 @@ struct lift {
     size_t key_first, key_count;
     size_t array_depth;
     size_t lengths[TENSOR_RANK_MAX];
-    bool leaf_known;
+    bool leaf_known, may_be_literal;
     size_t row_first;
     struct text token;   /* owned: a number cut by the end of a piece */
     const char *literal; /* what is left of a true or false; static */
