@@ -6,7 +6,8 @@
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "digits.h needs a little-endian machine");
 
-#define DIGITS_ZERO UINT64_C(0x3030303030303030) /* "00000000" */
+#define DIGITS_EACH UINT64_C(0x0101010101010101) /* times a byte: the same in every byte */
+#define DIGITS_ZERO (DIGITS_EACH * '0')
 
 /* What a number grows by when so many digits are appended. */
 static const uint32_t digits_scale[] = {1,      10,      100,      1000,     10000,

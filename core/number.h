@@ -9,6 +9,7 @@
 #ifndef RELUD_NUMBER_H
 #define RELUD_NUMBER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -45,5 +46,17 @@ size_t number_write_u64(char *out, uint64_t value);
  * characters. What follows the number is the caller's to judge: "0x1" reads as 0 and leaves "x1".
  * No byte at or after end is read. */
 const char *number_read_float(const char *text, const char *end, float *value);
+
+struct number_run {
+    size_t count;
+    bool open; /* a comma follows the last number */
+};
+
+/* Reads numbers as number_read_float does, with commas and white space between them, from the start
+ * of [text, end) into values, at most room: as long as each is finite and a byte behind it shows
+ * that it is complete. Returns the end of the run, white space included; text, when nothing was
+ * read. values beyond the run are undefined. */
+const char *number_read_run(const char *text, const char *end, float *values, size_t room,
+                            struct number_run *run);
 
 #endif

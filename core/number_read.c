@@ -151,40 +151,18 @@ static double convert_slowly(const char *text, const char *after, int exponent)
     return strtod(plain, NULL);
 }
 
-/* Integers of up to three digits in front of a comma or white space: most of what pixels are.
- * Leaves everything else, right or wrong, to the general way. */
-static const char *read_short(const char *text, const char *end, float *value)
-{
-    if (end - text < 4)
-        return NULL;
-    int integer = 0;
-    for (const char *last = text; last < text + 3 && is_digit(*last); last++) {
-        integer = 10 * integer + (*last - '0');
-        if (last[1] < '.') {
-            *value = (float)integer;
-            return last + 1;
-        }
-        if (integer == 0)
-            break;
-    }
-    return NULL;
-}
-
 const char *number_read_float(const char *text, const char *end, float *value)
 {
-    const char *after = read_short(text, end, value);
-    if (after != NULL)
-        return after;
     /* One byte more than the longest token shows whether it ends there. */
     if (end - text > NUMBER_TOKEN_MAX + 1)
         end = text + NUMBER_TOKEN_MAX + 1;
     struct token token;
-    after = read_token(text, end, &token);
+    const char *after = read_token(text, end, &token);
     if (after == NULL || after - text > NUMBER_TOKEN_MAX)
         return NULL;
     double magnitude;
     if (!convert_quickly(&token, &magnitude))
         magnitude = convert_slowly(text + token.negative, after, token.exponent);
-    *value = (float)(token.negative ? -magnitude : magnitude);
+    *value = (float)(magnitude * (1 - 2 * token.negative));
     return after;
 }

@@ -121,21 +121,38 @@ static bool reserve(struct lift *lift)
     return true;
 }
 
+/* Takes numbers that are stored already, as far as they are kept, and whether a comma follows. */
+static void note_numbers(struct lift *lift, size_t count, bool open)
+{
+    lift->count += count;
+    lift->lengths[lift->array_depth - 1] += count;
+    lift->after_value = !open;
+    lift->need_value = open;
+}
+
+/* *room: how many numbers may be stored from the next on; 0 when it is to be counted only. */
+static enum status make_room(struct lift *lift, size_t *room, struct error *error)
+{
+    if (lift->count == lift->capacity && lift->count < lift->limit && !reserve(lift))
+        return error_set(error, STATUS_OUT_OF_MEMORY, "no memory left for the inputs");
+    size_t kept = lift->capacity < lift->limit ? lift->capacity : lift->limit;
+    *room = lift->count < kept ? kept - lift->count : 0;
+    return STATUS_OK;
+}
+
 static enum status add_number(struct lift *lift, float value, size_t at, struct error *error)
 {
+    size_t room;
     if (isinf(value))
         return error_set(error, STATUS_INVALID,
                          "inputs: row %zu: the number at byte %zu is beyond float32's range",
                          lift->array_depth > 1 ? lift->lengths[0] : 0, at);
-    if (lift->count < lift->limit) {
-        if (lift->count == lift->capacity && !reserve(lift))
-            return error_set(error, STATUS_OUT_OF_MEMORY, "no memory left for the inputs");
+    enum status status = make_room(lift, &room, error);
+    if (status != STATUS_OK)
+        return status;
+    if (room > 0)
         lift->numbers[lift->count] = value;
-    }
-    lift->count++;
-    lift->lengths[lift->array_depth - 1]++;
-    lift->after_value = true;
-    lift->need_value = false;
+    note_numbers(lift, 1, false);
     return STATUS_OK;
 }
 
@@ -196,14 +213,11 @@ static enum status resume_token(struct lift *lift, const char **at, const char *
     return add_number(lift, value, place, error);
 }
 
-/* Reads the number at *at, or keeps it when the piece ends inside it. */
+/* Reads one number at *at, or keeps it when the piece ends inside it. */
 static enum status read_number(struct lift *lift, const char **at, const char *end, size_t place,
                                struct error *error)
 {
     float value;
-    enum status status = check_number(lift, place, error);
-    if (status != STATUS_OK)
-        return status;
     const char *after = number_read_float(*at, end, &value);
     if (after && after < end) {
         *at = after;
@@ -214,6 +228,26 @@ static enum status read_number(struct lift *lift, const char **at, const char *e
         ++*at;
     return *at == end ? keep_token(lift, from, (size_t)(end - from), place, error)
                       : bad_number(error, place);
+}
+
+/* Reads the run of numbers at *at, or the first alone when it is one to complain of, to count or to
+ * keep. */
+static enum status read_numbers(struct lift *lift, const char **at, const char *end, size_t place,
+                                struct error *error)
+{
+    size_t room;
+    struct number_run run = {0};
+    enum status status = check_number(lift, place, error);
+    if (status == STATUS_OK)
+        status = make_room(lift, &room, error);
+    if (status != STATUS_OK)
+        return status;
+    if (room > 0)
+        *at = number_read_run(*at, end, lift->numbers + lift->count, room, &run);
+    if (run.count == 0)
+        return read_number(lift, at, end, place, error);
+    note_numbers(lift, run.count, run.open);
+    return STATUS_OK;
 }
 
 static enum status begin_literal(struct lift *lift, char c, size_t at, struct error *error)
@@ -268,7 +302,7 @@ enum status lift_array_feed(struct lift *lift, const char *begin, const char **a
         const char c = **at;
         const size_t place = lift->offset + (size_t)(*at - begin);
         if ((c >= '0' && c <= '9') || c == '-') {
-            status = read_number(lift, at, end, place, error);
+            status = read_numbers(lift, at, end, place, error);
         } else if (is_space(c)) {
             ++*at;
         } else {

@@ -239,6 +239,42 @@ Test(lift, signs_of_zero_and_roundings)
     }
 }
 
+static void feed_in_two(struct lift *lift, const char *body, size_t cut)
+{
+    struct error error = {.message = ""};
+    lift_init(lift, LIFT_LIMIT);
+    if (lift_feed(lift, body, cut, &error) != STATUS_OK ||
+        lift_feed(lift, body + cut, strlen(body) - cut, &error) != STATUS_OK ||
+        lift_finish(lift, &error) != STATUS_OK)
+        cr_assert_fail("cut at %zu: %s", cut, error.message);
+}
+
+/* What is read in runs and what the end of a piece cuts off comes to the same, at every place. */
+Test(lift, cut_anywhere)
+{
+    static const char body[] =
+        "{\"inputs\":[[0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,1,-2.5],[0.0,0.0,0.0,0.0,0.0,0.0,0.0,"
+        "0.0,0.0,0.0,0.0,0.0,0.0,0.0,0.0,0.125,-17.0625,1234567,-123456,1.5e3, "
+        "-0.30000000000000004]"
+        ",[1 ,2 , 3,\n4,5\n,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,-0.0]]}";
+    struct lift whole;
+    expect_success(body, &whole);
+    cr_assert(whole.count == 63 && whole.arrays[0].row_count == 21 &&
+              whole.arrays[0].dims[0] == 3 && whole.arrays[0].odd_row == 0 &&
+              whole.numbers[20] == -2.5f && whole.numbers[40] == 1500.0f &&
+              whole.numbers[61] == 20.0f);
+    for (size_t cut = 0; cut < sizeof body; cut++) {
+        struct lift lift;
+        feed_in_two(&lift, body, cut);
+        if (lift.count != whole.count ||
+            memcmp(lift.numbers, whole.numbers, whole.count * sizeof(float)) != 0 ||
+            memcmp(lift.arrays, whole.arrays, sizeof *whole.arrays) != 0)
+            cr_assert_fail("cut at %zu: other numbers or another shape", cut);
+        lift_free(&lift);
+    }
+    lift_free(&whole);
+}
+
 Test(lift, shapes)
 {
     struct lift lift;

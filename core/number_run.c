@@ -1,0 +1,160 @@
+/* Reading runs of numbers.
+ *
+ * Most numbers of a request have seven characters at most and a comma behind them. Such a number is
+ * read from one word of eight, and decides no branch on the way, for nothing would predict it: what
+ * depends on where its sign, point and comma are stands in a table of these shapes. Digits are told
+ * from the other three by bit 4 of a byte, and ',' and '-' from '.' by bit 1. */
+#include <math.h>
+#include <string.h>
+
+#include "digits.h"
+#include "number.h"
+
+/* expected: exclusive or makes numbers of the digits, and 0 of the sign and the point.
+ * margin: what a byte may grow by before its highest bit is set, if it is right.
+ * nonzero: 1 in the first digit, where more of them follow before the point.
+ * whole: the bytes in front of the point; 0 without a point.
+ * divisor: 10^decimals, and the sign. Numerator and divisor are exact as floats, so that the
+ * quotient is rounded as if over double. */
+struct shape {
+    uint64_t expected, margin, nonzero, whole;
+    float divisor;
+};
+
+#define BYTE(i, value) ((uint64_t)(value) << 8 * (i))
+#define TEN_TO(n) \
+    ((n) <= 0 ? 1e0f : (n) == 1 ? 1e1f : (n) == 2 ? 1e2f : (n) == 3 ? 1e3f : (n) == 4 ? 1e4f : 1e5f)
+
+/* negative: 0 or 1; the comma and the point in bytes, the same for integers. Where a digit is
+ * missing, before or behind the point, nothing passes. */
+#define SHAPE(comma, point, negative)                                                  \
+    {                                                                                  \
+        .expected = DIGITS_ZERO ^ BYTE(0, (negative) * ('-' ^ '0')) ^                  \
+                    BYTE(point, ((point) < (comma)) * ('.' ^ '0')),                    \
+        .margin = (point) > (negative) && (point) <= (comma) && (point) + 1 != (comma) \
+                      ? 0x76 * DIGITS_EACH + BYTE(0, (negative)*9) +                   \
+                            BYTE(point, ((point) < (comma)) * 9)                       \
+                      : 0x80 * DIGITS_EACH,                                            \
+        .nonzero = BYTE(negative, (point) > (negative) + 1),                           \
+        .whole = (point) < (comma) ? BYTE(point, 1) - 1 : 0,                           \
+        .divisor = ((negative) ? -1 : 1) * TEN_TO((comma) - (point)-1),                \
+    }
+#define SHAPES_OF_POINT(comma, point) SHAPE(comma, point, 0), SHAPE(comma, point, 1)
+#define SHAPES(comma)                                                                    \
+    SHAPES_OF_POINT(comma, 0), SHAPES_OF_POINT(comma, 1), SHAPES_OF_POINT(comma, 2),     \
+        SHAPES_OF_POINT(comma, 3), SHAPES_OF_POINT(comma, 4), SHAPES_OF_POINT(comma, 5), \
+        SHAPES_OF_POINT(comma, 6), SHAPES_OF_POINT(comma, 7)
+static const struct shape shapes[8 * 8 * 2] = {SHAPES(0), SHAPES(1), SHAPES(2), SHAPES(3),
+                                               SHAPES(4), SHAPES(5), SHAPES(6), SHAPES(7)};
+
+/* Reads [-]digits[.digits] in front of a comma from the eight characters at text. Returns where the
+ * comma is, or NULL for anything else, right or wrong. */
+static const char *read_brief(const char *text, float *value)
+{
+    const uint64_t mark = 0x10 * DIGITS_EACH - 0x10; /* not in the first byte: that has the sign */
+    uint64_t word;
+    memcpy(&word, text, 8);
+    uint64_t commas = ~(word | word << 3) & mark;
+    if (commas == 0)
+        return NULL;
+    uint64_t number = commas ^ (commas - 1); /* all bits up to the comma's */
+    unsigned comma_bit = (unsigned)__builtin_ctzll(commas);
+    unsigned point_bit = (unsigned)__builtin_ctzll(~word & number & mark);
+    const char *comma = text + comma_bit / 8;
+    /* Bit 8 i + 4 is that of byte i. */
+    const struct shape *shape = &shapes[2 * comma_bit - 8 + (point_bit - 4) / 4 + (~word >> 4 & 1)];
+    uint64_t digits = word ^ shape->expected;
+    uint64_t wrong = (digits + shape->margin) | digits | (digits - shape->nonzero);
+    if ((wrong & number & 0x80 * DIGITS_EACH) != 0 || *comma != ',')
+        return NULL;
+    /* The digits in front of the point move over it, then all to the end of the word. */
+    digits += (digits & shape->whole) * 255;
+    digits <<= 64 - (comma_bit - 4);
+    *value = (float)(int32_t)digits_join(digits) / shape->divisor;
+    return comma;
+}
+
+/* A run that is being read: where, and where its next number goes. */
+struct cursor {
+    const char *text, *end;
+    float *value, *values_end;
+};
+
+static bool is_space(char c)
+{
+    return c == ' ' || c == '\n' || c == '\r' || c == '\t';
+}
+
+static const char *skip_space(const char *text, const char *end)
+{
+    while (text < end && is_space(*text))
+        text++;
+    return text;
+}
+
+enum { ZEROS_CHARS = 32, ZEROS_MAX = ZEROS_CHARS / 2 };
+
+/* How many zeros the next characters are if they are "0,0,…" or "0.0,0.0,…" throughout, else 0. */
+static size_t count_zeros(const char *text)
+{
+    uint64_t words[ZEROS_CHARS / 8], integers, decimals;
+    memcpy(words, text, sizeof words);
+    memcpy(&integers, "0,0,0,0,", 8);
+    memcpy(&decimals, "0.0,0.0,", 8);
+    uint64_t other = (words[0] ^ words[1]) | (words[0] ^ words[2]) | (words[0] ^ words[3]);
+    size_t zeros = words[0] == integers ? ZEROS_MAX : words[0] == decimals ? ZEROS_MAX / 2 : 0;
+    return other == 0 ? zeros : 0;
+}
+
+/* Most of an image is zeros, side by side. */
+static void read_zeros(struct cursor *at)
+{
+    size_t zeros;
+    while (at->end - at->text >= ZEROS_CHARS && at->values_end - at->value >= ZEROS_MAX &&
+           (zeros = count_zeros(at->text)) > 0) {
+        memset(at->value, 0, ZEROS_MAX * sizeof *at->value);
+        at->value += zeros;
+        at->text = skip_space(at->text + ZEROS_CHARS, at->end);
+    }
+}
+
+/* Reads brief numbers, a few only, for zeros may follow; false when something else stands there. */
+static bool read_few(struct cursor *at)
+{
+    const char *text = at->text, *end = at->end, *comma;
+    float *value = at->value;
+    float *last = at->values_end - value > 8 ? value + 8 : at->values_end;
+    while (value < last && end - text >= 8 && (comma = read_brief(text, value))) {
+        value++;
+        text = skip_space(comma + 1, end);
+    }
+    at->text = text;
+    at->value = value;
+    return value == last;
+}
+
+/* Reads a number of any length and what separates it from the next; false when there is none. */
+static bool read_any(struct cursor *at, bool *open)
+{
+    const char *after = number_read_float(at->text, at->end, at->value);
+    if (after == NULL || after == at->end || isinf(*at->value))
+        return false;
+    *open = *after == ',';
+    at->text = skip_space(after + *open, at->end);
+    at->value++;
+    return true;
+}
+
+const char *number_read_run(const char *text, const char *end, float *values, size_t room,
+                            struct number_run *run)
+{
+    struct cursor at = {text, end, values, values + room};
+    bool open = true;
+    do {
+        do
+            read_zeros(&at);
+        while (at.value < at.values_end && read_few(&at));
+    } while (at.value < at.values_end && read_any(&at, &open) && open);
+    *run = (struct number_run){(size_t)(at.value - values), open};
+    return at.text;
+}
