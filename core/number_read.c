@@ -83,7 +83,7 @@ static const char *read_token(const char *text, const char *end, struct token *t
     *token = (struct token){.negative = text < end && *text == '-'};
     const char *first = text + token->negative;
     const char *after = read_few_digits(first, end, &token->mantissa);
-    if (after == first || (*first == '0' && after - first > 1))
+    if (after == first || (after - first > 1 && *first == '0'))
         return NULL;
     token->digits = (int)(after - first);
     if (after < end && *after == '.') {
@@ -134,8 +134,10 @@ static bool convert_quickly(const struct token *token, double *value)
     double mantissa = (double)token->mantissa;
     *value = token->exponent < 0 ? mantissa / powers[-token->exponent]
                                  : mantissa * powers[token->exponent];
-    bool exact = token->mantissa <= UINT64_C(1) << 53 && abs(token->exponent) <= POWER_EXACT;
-    return exact || rounds_alike(*value);
+    /* This first, for it is nearly always so, while 2^53 lies amid what 16 digits make. */
+    if (rounds_alike(*value))
+        return true;
+    return token->mantissa <= UINT64_C(1) << 53 && abs(token->exponent) <= POWER_EXACT;
 }
 
 /* strtod of the digits, with the point moved into the exponent so that no locale matters. */

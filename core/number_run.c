@@ -1,9 +1,11 @@
 /* Reading runs of numbers.
  *
- * Most numbers of a request have seven characters at most and a comma behind them. Such a number is
- * read from one word of eight, and decides no branch on the way, for nothing would predict it: what
- * depends on where its sign, point and comma are stands in a table of these shapes. Digits are told
- * from the other three by bit 4 of a byte, and ',' and '-' from '.' by bit 1. */
+ * Most numbers of a request have fifteen characters at most and a comma behind them, and of those
+ * most have seven. Such a number is read from two words of eight, or from one, and decides no
+ * branch on the way, for nothing would predict it: what depends on where its sign, point and comma
+ * are stands in a table of these shapes. Digits are told from the other three by bit 4 of a byte,
+ * and
+ * ',' and '-' from '.' by bit 1. */
 #include <math.h>
 #include <string.h>
 
@@ -22,11 +24,17 @@ struct shape {
 };
 
 #define BYTE(i, value) ((uint64_t)(value) << 8 * (i))
-#define TEN_TO(n) \
-    ((n) <= 0 ? 1e0f : (n) == 1 ? 1e1f : (n) == 2 ? 1e2f : (n) == 3 ? 1e3f : (n) == 4 ? 1e4f : 1e5f)
+#define TEN_TO(n)      \
+    ((n) <= 0   ? 1e0f \
+     : (n) == 1 ? 1e1f \
+     : (n) == 2 ? 1e2f \
+     : (n) == 3 ? 1e3f \
+     : (n) == 4 ? 1e4f \
+     : (n) == 5 ? 1e5f \
+                : 1e6f)
 
-/* negative: 0 or 1; the comma and the point in bytes, the same for integers. Where a digit is
- * missing, before or behind the point, nothing passes. */
+/* negative: 0 or 1; the comma and the point in bytes, the same for integers. A comma at 8 is one
+ * beyond the word. Where a digit is missing, before or behind the point, nothing passes. */
 #define SHAPE(comma, point, negative)                                                  \
     {                                                                                  \
         .expected = DIGITS_ZERO ^ BYTE(0, (negative) * ('-' ^ '0')) ^                  \
@@ -44,34 +52,78 @@ struct shape {
     SHAPES_OF_POINT(comma, 0), SHAPES_OF_POINT(comma, 1), SHAPES_OF_POINT(comma, 2),     \
         SHAPES_OF_POINT(comma, 3), SHAPES_OF_POINT(comma, 4), SHAPES_OF_POINT(comma, 5), \
         SHAPES_OF_POINT(comma, 6), SHAPES_OF_POINT(comma, 7)
-static const struct shape shapes[8 * 8 * 2] = {SHAPES(0), SHAPES(1), SHAPES(2), SHAPES(3),
-                                               SHAPES(4), SHAPES(5), SHAPES(6), SHAPES(7)};
+static const struct shape shapes[9 * 8 * 2] = {SHAPES(0), SHAPES(1), SHAPES(2),
+                                               SHAPES(3), SHAPES(4), SHAPES(5),
+                                               SHAPES(6), SHAPES(7), SHAPES(8)};
 
-/* Reads [-]digits[.digits] in front of a comma from the eight characters at text. Returns where the
- * comma is, or NULL for anything else, right or wrong. */
+static uint64_t load(const char *text)
+{
+    uint64_t word;
+    memcpy(&word, text, sizeof word);
+    return word;
+}
+
+/* Bits 4 of bytes, but of the first, which may be the sign. */
+static const uint64_t MARKS = 0x10 * DIGITS_EACH - 0x10;
+
+/* comma, point: the index of bit 4 in that byte */
+static const struct shape *shape_of(uint64_t word, unsigned comma, unsigned point)
+{
+    return &shapes[2 * (comma - 4) + (point - 4) / 4 + (~word >> 4 & 1)];
+}
+
+/* The highest bits of bytes are set where digits, the word ^ shape->expected, has a wrong one. */
+static uint64_t faults(uint64_t digits, const struct shape *shape)
+{
+    return ((digits + shape->margin) | digits | (digits - shape->nonzero)) & 0x80 * DIGITS_EACH;
+}
+
+/* Moves the digits in front of the point over it. */
+static uint64_t close_gap(uint64_t digits, const struct shape *shape)
+{
+    return digits + (digits & shape->whole) * 255;
+}
+
+/* Reads [-]digits[.digits] in front of a comma, all among the eight characters at text. Returns
+ * where the comma is, or NULL for anything else, right or wrong. */
 static const char *read_brief(const char *text, float *value)
 {
-    const uint64_t mark = 0x10 * DIGITS_EACH - 0x10; /* not in the first byte: that has the sign */
-    uint64_t word;
-    memcpy(&word, text, 8);
-    uint64_t commas = ~(word | word << 3) & mark;
+    uint64_t word = load(text);
+    uint64_t commas = ~(word | word << 3) & MARKS;
     if (commas == 0)
         return NULL;
-    uint64_t number = commas ^ (commas - 1); /* all bits up to the comma's */
-    unsigned comma_bit = (unsigned)__builtin_ctzll(commas);
-    unsigned point_bit = (unsigned)__builtin_ctzll(~word & number & mark);
-    const char *comma = text + comma_bit / 8;
-    /* Bit 8 i + 4 is that of byte i. */
-    const struct shape *shape = &shapes[2 * comma_bit - 8 + (point_bit - 4) / 4 + (~word >> 4 & 1)];
+    uint64_t number = commas ^ (commas - 1); /* the bits up to the comma's */
+    unsigned comma = (unsigned)__builtin_ctzll(commas);
+    const struct shape *shape =
+        shape_of(word, comma, (unsigned)__builtin_ctzll(~word & number & MARKS));
     uint64_t digits = word ^ shape->expected;
-    uint64_t wrong = (digits + shape->margin) | digits | (digits - shape->nonzero);
-    if ((wrong & number & 0x80 * DIGITS_EACH) != 0 || *comma != ',')
+    if ((faults(digits, shape) & number) != 0 || text[comma / 8] != ',')
         return NULL;
-    /* The digits in front of the point move over it, then all to the end of the word. */
-    digits += (digits & shape->whole) * 255;
-    digits <<= 64 - (comma_bit - 4);
+    digits = close_gap(digits, shape) << (64 - (comma - 4));
     *value = (float)(int32_t)digits_join(digits) / shape->divisor;
-    return comma;
+    return text + comma / 8;
+}
+
+/* The same of numbers with a point whose comma is among the eight characters behind those. Their 14
+ * digits are exact as double. */
+static const char *read_long(const char *text, float *value)
+{
+    uint64_t word = load(text), rest = load(text + 8);
+    uint64_t points = ~word & MARKS, commas = ~(rest | rest << 3) & 0x10 * DIGITS_EACH;
+    if (points == 0 || commas == 0)
+        return NULL;
+    unsigned comma = (unsigned)__builtin_ctzll(commas), decimals = comma / 8;
+    const struct shape *shape = shape_of(word, 64 + 4, (unsigned)__builtin_ctzll(points));
+    uint64_t digits = word ^ shape->expected, others = rest ^ DIGITS_ZERO;
+    uint64_t wrong = ((others + 0x76 * DIGITS_EACH) | others) & (commas ^ (commas - 1));
+    if ((faults(digits, shape) | (wrong & 0x80 * DIGITS_EACH)) != 0 || text[8 + decimals] != ',')
+        return NULL;
+    /* Two shifts, for no digits makes 64 bits. */
+    unsigned half = 4 * (8 - decimals);
+    uint64_t mantissa = digits_join(close_gap(digits, shape)) * digits_scale[decimals] +
+                        digits_join(others << half << half);
+    *value = (float)((double)(int64_t)mantissa / ((double)shape->divisor * digits_scale[decimals]));
+    return text + 8 + decimals;
 }
 
 /* A run that is being read: where, and where its next number goes. */
@@ -124,7 +176,8 @@ static bool read_few(struct cursor *at)
     const char *text = at->text, *end = at->end, *comma;
     float *value = at->value;
     float *last = at->values_end - value > 8 ? value + 8 : at->values_end;
-    while (value < last && end - text >= 8 && (comma = read_brief(text, value))) {
+    while (value < last && end - text >= 16 &&
+           ((comma = read_brief(text, value)) || (comma = read_long(text, value)))) {
         value++;
         text = skip_space(comma + 1, end);
     }

@@ -97,10 +97,11 @@ Test(number_run, all_short_texts)
 Test(number_run, all_bytes)
 {
     static const char *const texts[] = {
-        "-12.345,",  "1234567,", "-0.0625,", "0.0,0.0,0.0,0.0,0.0,",
-        "7,8,90,1,", "-5,0.25,", "1.00000,", "0,0,0,0,0,0,0,0,0,0,"};
+        "-12.345,",    "1234567,",     "-0.0625,",        "0.0,0.0,0.0,0.0,0.0,",
+        "7,8,90,1,",   "-5,0.25,",     "1.00000,",        "0,0,0,0,0,0,0,0,0,0,",
+        "-0.1234567,", "0.123456789,", "-12.3456789012,", "123456.7,"};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
-        for (unsigned j = 0; j < 8; j++)
+        for (size_t j = 0; j < strlen(texts[i]); j++)
             for (unsigned byte = 0; byte < 256; byte++) {
                 char text[64];
                 size_t count = (size_t)sprintf(text, "%s0,0,0,0,0,0,0,0,1]", texts[i]);
