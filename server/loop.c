@@ -41,6 +41,7 @@ struct loop {
     _Atomic unsigned posted;      /* sockets in the mailbox */
     _Atomic unsigned connections; /* open ones, as others see it */
     struct purse purse;
+    struct envelope envelope;
     struct job *queue, **queue_end;
     size_t queued_rows;
     struct batch batch; /* being run; .jobs NULL for none */
@@ -62,6 +63,11 @@ void loop_record(struct loop *loop, struct ledger *ledger, const struct usage_sa
 struct purse *loop_purse(struct loop *loop)
 {
     return &loop->purse;
+}
+
+struct envelope *loop_envelope(struct loop *loop)
+{
+    return &loop->envelope;
 }
 
 bool loop_draining(const struct loop *loop)
@@ -433,6 +439,7 @@ void loop_close(struct loop *loop)
     for (int i = 0; i < 2; i++)
         if (loop->mailbox[i] > 0)
             close(loop->mailbox[i]);
+    envelope_free(&loop->envelope);
     free(loop);
 }
 

@@ -7,6 +7,7 @@
 #ifndef RELUD_LOOP_H
 #define RELUD_LOOP_H
 
+#include "codec/envelope.h"
 #include "job.h"
 #include "server.h"
 
@@ -44,6 +45,9 @@ void loop_connections_changed(struct loop *loop);
 
 /* What the loop's requests take the bytes of their bodies from. */
 struct purse *loop_purse(struct loop *loop);
+
+/* The last envelope that the loop's requests had around their tensors. */
+struct envelope *loop_envelope(struct loop *loop);
 
 /* Records a request on the loop's page of the ledger, or of that of requests to no model (NULL). */
 void loop_record(struct loop *loop, struct ledger *ledger, const struct usage_sample *sample);

@@ -143,7 +143,8 @@ enum status infer_parse(struct infer *infer, struct error *error)
         return error_set(error, STATUS_INVALID,
                          "expected a JSON object with \"inputs\", found an empty body");
     json_error_t at;
-    infer->envelope = json_loadb(text->bytes, text->count, JSON_REJECT_DUPLICATES, &at);
+    infer->envelope =
+        envelope_parse(loop_envelope(infer->exchange->loop), text->bytes, text->count, &at);
     if (!infer->envelope)
         return error_set(error, STATUS_INVALID, "malformed JSON: %s", at.text);
     if (!json_is_object(infer->envelope))

@@ -38,7 +38,7 @@ struct infer {
     uint64_t plain_bytes;      /* of the body so far, decompressed */
     struct lift lift;          /* what the body has of JSON */
     struct binary binary;      /* … and of binary tensors */
-    json_t *envelope;          /* owned; NULL until there is one */
+    json_t *envelope;          /* a reference, not to be changed; NULL until there is one */
     enum infer_stats stats;    /* INFER_NONE until the codec knows better */
     uint64_t timeout_us;       /* the client's own deadline; 0 for none */
     struct job job;
