@@ -77,7 +77,7 @@ $(BUILD)/core/%.o: INCLUDES = -Icore -Icore/kernels
 $(BUILD)/server/%.o: INCLUDES = -Icore -Iserver
 $(BUILD)/tests/%.o: INCLUDES = -Icore -Iserver -Itests/support
 
-$(call objects,$(wildcard core/model/*.c) $(UNIT) $(API) $(SUPPORT) tests/conformance/run.c tests/fuzz/onnx.c): | $(BUILD)/gen/onnx.pb-c.c
+$(call objects,$(wildcard core/model/*.c core/compact/*.c) $(UNIT) $(API) $(SUPPORT) tests/conformance/run.c tests/fuzz/onnx.c): | $(BUILD)/gen/onnx.pb-c.c
 
 $(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)

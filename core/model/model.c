@@ -13,27 +13,20 @@
 #include "onnx.h"
 #include "panel.h"
 
-enum { PATH_BYTES_MAX = 4096, CONFIG_BYTES_MAX = 1 << 20 };
+enum { CONFIG_BYTES_MAX = 1 << 20 };
 
 _Static_assert((int)DIGEST_TEXT_BYTES == (int)MODEL_DIGEST_BYTES,
                "a model keeps its digest as text");
 
-/* Where a model's files are; "" for those it does not have. */
-struct paths {
-    char network[PATH_BYTES_MAX]; /* .onnx, or the weights of layers */
-    char layers[PATH_BYTES_MAX];  /* model.json */
-    char config[PATH_BYTES_MAX];
-};
-
 /* Writes the path of a file in a directory; whether there is such a file. */
-static bool find_file(char path[PATH_BYTES_MAX], const char *directory, const char *name)
+static bool find_file(char path[MODEL_PATH_BYTES], const char *directory, const char *name)
 {
     struct stat found;
-    snprintf(path, PATH_BYTES_MAX, "%s/%s", directory, name);
+    snprintf(path, MODEL_PATH_BYTES, "%s/%s", directory, name);
     return stat(path, &found) == 0;
 }
 
-static enum status find_in_directory(struct paths *paths, const char *directory,
+static enum status find_in_directory(struct model_paths *paths, const char *directory,
                                      struct error *error)
 {
     const bool onnx = find_file(paths->network, directory, "model.onnx");
@@ -53,23 +46,23 @@ static enum status find_in_directory(struct paths *paths, const char *directory,
     return STATUS_OK;
 }
 
-static enum status find_files(struct paths *paths, const char *path, struct error *error)
+enum status model_find(struct model_paths *paths, const char *path, struct error *error)
 {
     struct stat found;
     paths->layers[0] = paths->config[0] = '\0';
     if (stat(path, &found) != 0)
         return error_set(error, STATUS_NOT_FOUND, "%s", strerror(errno));
-    if (strlen(path) > PATH_BYTES_MAX - sizeof "/weights.safetensors")
+    if (strlen(path) > MODEL_PATH_BYTES - sizeof "/weights.safetensors")
         return error_set(error, STATUS_TOO_LARGE, "the path is too long");
     if (S_ISDIR(found.st_mode))
         return find_in_directory(paths, path, error);
-    snprintf(paths->network, PATH_BYTES_MAX, "%s", path);
+    snprintf(paths->network, MODEL_PATH_BYTES, "%s", path);
     return STATUS_OK;
 }
 
 bool model_in_directory(const char *directory)
 {
-    struct paths paths;
+    struct model_paths paths;
     struct error error;
     return find_in_directory(&paths, directory, &error) != STATUS_NOT_FOUND;
 }
@@ -174,7 +167,7 @@ static enum status load_layers(struct model *model, const char *path,
     return error->status == STATUS_OK ? STATUS_OK : error_prefix(error, "%s", path);
 }
 
-static enum status load_tensors(struct model *model, const struct paths *paths,
+static enum status load_tensors(struct model *model, const struct model_paths *paths,
                                 struct digest *digest, struct error *error)
 {
     struct files files;
@@ -196,7 +189,7 @@ static enum status load_tensors(struct model *model, const struct paths *paths,
     return error->status;
 }
 
-static enum status load_network(struct model *model, const struct paths *paths,
+static enum status load_network(struct model *model, const struct model_paths *paths,
                                 struct digest *digest, struct error *error)
 {
     return paths->layers[0] ? load_tensors(model, paths, digest, error)
@@ -249,10 +242,10 @@ static enum status prove(struct model *model, struct error *error)
 static enum status load(struct model *model, const char *path, const struct model_options *options,
                         struct error *error)
 {
-    struct paths paths;
+    struct model_paths paths;
     struct digest digest;
     digest_init(&digest);
-    if (find_files(&paths, path, error) != STATUS_OK)
+    if (model_find(&paths, path, error) != STATUS_OK)
         return error_prefix(error, "%s", path);
     const char *config = paths.config;
     if (options->config && access(config, F_OK) != 0)

@@ -15,12 +15,20 @@ enum {
     MODEL_FEATURES_MAX = 1 << 24, /* numbers in one row of any value */
     MODEL_NODES_MAX = 1 << 14,
     MODEL_NAME_BYTES = 256,
+    MODEL_PATH_BYTES = 4096,
     MODEL_DIGEST_BYTES = sizeof "sha256:" + 64,
 };
 
 /* No file larger than protobuf's own limit, no model that takes more memory than this. */
 #define MODEL_FILE_BYTES_MAX   ((size_t)1 << 31)
 #define MODEL_MEMORY_BYTES_MAX ((size_t)1 << 33)
+
+/* Where a model's files are; "" for those it does not have. */
+struct model_paths {
+    char network[MODEL_PATH_BYTES]; /* .onnx, or the weights of layers */
+    char layers[MODEL_PATH_BYTES];  /* model.json */
+    char config[MODEL_PATH_BYTES];  /* which need not be there */
+};
 
 /* An input or output as clients name it. */
 struct port {
@@ -80,6 +88,9 @@ size_t model_out_of_range(const struct model *model, const struct kernels *kerne
 
 /* The name of the model at path unless another is given: its last part, without ".onnx". */
 void model_path_name(char name[MODEL_NAME_BYTES], const char *path);
+
+/* Finds the files of the model at path. */
+enum status model_find(struct model_paths *paths, const char *path, struct error *error);
 
 /* Whether directory is one that holds a model, be it one that cannot be opened. */
 bool model_in_directory(const char *directory);

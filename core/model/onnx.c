@@ -160,12 +160,15 @@ static enum status open_graph(struct importer *importer, struct error *error)
         return error->status;
     importer->converted =
         arena_alloc(importer->scratch, model->graph.value_capacity, sizeof *importer->converted);
-    return importer->converted
+    importer->activated =
+        arena_alloc(importer->scratch, model->graph.node_capacity, sizeof *importer->activated);
+    return importer->converted && importer->activated
                ? STATUS_OK
                : error_set(error, STATUS_OUT_OF_MEMORY, "no memory left for the graph");
 }
 
-static enum status import_graph(struct importer *importer, struct error *error)
+static enum status import_graph(struct importer *importer, struct onnx_trace *trace,
+                                struct error *error)
 {
     const Onnx__GraphProto *proto = importer->proto;
     if (proto->n_node > MODEL_NODES_MAX)
@@ -175,8 +178,9 @@ static enum status import_graph(struct importer *importer, struct error *error)
         return error->status;
     if (open_graph(importer, error) == STATUS_OK &&
         import_initializers(importer, error) == STATUS_OK &&
-        import_inputs(importer, error) == STATUS_OK && import_nodes(importer, error) == STATUS_OK)
-        import_outputs(importer, error);
+        import_inputs(importer, error) == STATUS_OK && import_nodes(importer, error) == STATUS_OK &&
+        import_outputs(importer, error) == STATUS_OK && trace)
+        onnx_trace_fill(importer, trace, error);
     importer_close(importer);
     return error->status;
 }
@@ -201,7 +205,7 @@ static enum status import_as(struct model *model, const struct onnx_graph *graph
     error->status = STATUS_OK;
     *mixes = false;
     arena_init(&scratch, MODEL_MEMORY_BYTES_MAX);
-    enum status status = import_graph(&importer, error);
+    enum status status = import_graph(&importer, graph->trace, error);
     arena_free(&scratch);
     return status;
 }
@@ -228,13 +232,19 @@ enum status onnx_import_graph(struct model *model, const struct onnx_graph *grap
     return error->status;
 }
 
-enum status onnx_import(struct model *model, const struct onnx_file *file, struct error *error)
+enum status onnx_import_traced(struct model *model, const struct onnx_file *file,
+                               struct onnx_trace *trace, struct error *error)
 {
-    struct onnx_graph graph = {.proto = file->proto->graph, .files = &file->files};
+    struct onnx_graph graph = {.proto = file->proto->graph, .files = &file->files, .trace = trace};
     error->status = STATUS_OK;
     if (!graph.proto)
         return error_set(error, STATUS_INVALID, "the file holds no graph");
     if (check_opset(file->proto, &graph.opset, error) != STATUS_OK)
         return error->status;
     return onnx_import_graph(model, &graph, error);
+}
+
+enum status onnx_import(struct model *model, const struct onnx_file *file, struct error *error)
+{
+    return onnx_import_traced(model, file, NULL, error);
 }

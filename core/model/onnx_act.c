@@ -104,6 +104,11 @@ static enum status split_crelu(struct importer *importer, const Onnx__NodeProto 
     return importer_concat(importer, proto, halves, 2, error);
 }
 
+static void note_activated(struct importer *importer, const Onnx__NodeProto *proto, size_t node)
+{
+    importer->activated[node] = proto->n_output > 0 ? proto->output[0] : NULL;
+}
+
 /* Makes activation that of the node which makes input 0, or a node of its own. */
 static enum status apply(struct importer *importer, const Onnx__NodeProto *proto,
                          const struct activation *activation, struct error *error)
@@ -114,6 +119,8 @@ static enum status apply(struct importer *importer, const Onnx__NodeProto *proto
     if (producer) {
         const struct operand operand = *importer_operand(importer, proto, 0);
         producer->activation = *activation;
+        if (!crelu)
+            note_activated(importer, proto, (size_t)(producer - importer->model->graph.nodes));
         return crelu ? split_crelu(importer, proto, operand.value, error)
                      : importer_define(importer, proto, 0, operand, error);
     }
@@ -126,8 +133,10 @@ static enum status apply(struct importer *importer, const Onnx__NodeProto *proto
                         .k = value.channels,
                         .n = value.channels,
                         .activation = *activation};
-    if (!crelu)
+    if (!crelu) {
+        note_activated(importer, proto, importer->model->graph.node_count);
         return importer_add(importer, proto, node, &x, &value.shape, value.layout, error);
+    }
     if (importer_make(importer, node, &x, &value.shape, value.layout, &x, error) != STATUS_OK)
         return error->status;
     return split_crelu(importer, proto, x, error);

@@ -322,6 +322,7 @@ static bool replace(const struct match *match, const struct activation *activati
     match->x->uses -= reads(match, match->x) - 1;
     for (size_t i = 1; i < match->part_count; i++) {
         part_output(match, i)->defined = true; /* so that nothing else can take that name */
+        part_output(match, i)->value = ONNX_NO_VALUE;
         match->parts[i]->proto = NULL;
     }
     last->proto = &made->proto;

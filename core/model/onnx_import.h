@@ -15,8 +15,7 @@
 #include <string.h>
 
 #include "files.h"
-#include "model.h"
-#include "onnx.pb-c.h"
+#include "onnx.h"
 
 /* In an int64 constant: the batch, whatever it will be. No file has this number by chance. */
 #define ONNX_BATCH (INT64_MIN + 0x5ca1ab1e)
@@ -58,11 +57,13 @@ struct importer {
     uint32_t (*converted)[LAYOUT_COUNT][2]; /* by value: the same in that layout, with padding or
                                                without; 0 for none */
     int64_t opset;
-    size_t row_max; /* numbers in a row of what a node may make */
-    int64_t batch;  /* the rows the file fixes the batch to, -1 when it leaves them open */
-    bool whole;     /* the batch is an axis like the others */
-    bool layers;    /* drawn up by draft.c: the names of nodes are those of layers */
-    bool *mixes;    /* set when a node does something to the batch, for which whole is needed */
+    size_t row_max;         /* numbers in a row of what a node may make */
+    int64_t batch;          /* the rows the file fixes the batch to, -1 when it leaves them open */
+    bool whole;             /* the batch is an axis like the others */
+    bool layers;            /* drawn up by draft.c: the names of nodes are those of layers */
+    const char **activated; /* by node of the graph: what the file calls the output of its
+                               activation, NULL where it has none of its own */
+    bool *mixes; /* set when a node does something to the batch, for which whole is needed */
 };
 
 /* Axes in front of a tensor of the file that its value does not have: the batch. */
@@ -157,6 +158,10 @@ const Onnx__NodeProto *onnx_zip_map(const struct importer *importer, const char 
  */
 const char *const *onnx_zip_map_labels(struct arena *arena, const Onnx__NodeProto *node,
                                        size_t count);
+
+/* Fills in a trace of what has been imported (onnx_trace.c). */
+enum status onnx_trace_fill(const struct importer *importer, struct onnx_trace *trace,
+                            struct error *error);
 
 /* Operands (onnx_operand.c) */
 
@@ -323,6 +328,13 @@ enum status onnx_tensor_repeat(struct importer *importer, const struct tensor *n
 /* Copies elements [first, first + count) of any tensor, as its dtype. */
 enum status onnx_tensor_numbers(const struct tensor *tensor, size_t first, size_t count, void *to,
                                 struct error *error);
+
+/* Copies what a tensor points at into arena, so that it can be read until its file is closed. */
+enum status onnx_tensor_keep(struct arena *arena, struct tensor *tensor, struct error *error);
+
+/* Makes external data raw data of the tensor, in arena. */
+enum status onnx_tensor_embed(struct arena *arena, const struct files *files,
+                              Onnx__TensorProto *proto, struct error *error);
 
 /* Brings stored numbers into scratch memory. */
 enum status onnx_tensor_load(struct importer *importer, struct tensor *tensor, struct error *error);

@@ -157,6 +157,22 @@ enum status onnx_tensor_load(struct importer *importer, struct tensor *tensor, s
     return STATUS_OK;
 }
 
+enum status onnx_tensor_keep(struct arena *arena, struct tensor *tensor, struct error *error)
+{
+    const size_t bytes = tensor_count(tensor) * dtype_bytes(tensor->dtype);
+    const size_t count = tensor->data ? bytes : sizeof *tensor->stored;
+    void *copy = arena_alloc(arena, count, 1);
+    if (!copy)
+        return error_set(error, STATUS_OUT_OF_MEMORY, "no memory left for a constant");
+    if (count > 0)
+        memcpy(copy, tensor->data ? tensor->data : tensor->stored, count);
+    if (tensor->data)
+        tensor->data = copy;
+    else
+        tensor->stored = copy;
+    return STATUS_OK;
+}
+
 static enum status store(struct importer *importer, struct stored stored, struct tensor *tensor,
                          struct error *error)
 {
@@ -227,7 +243,7 @@ const char *onnx_tensor_location(const Onnx__TensorProto *proto)
 }
 
 /* The part of a file that holds the tensor's numbers. */
-static enum status find_external(const struct importer *importer, const Onnx__TensorProto *proto,
+static enum status find_external(const struct files *files, const Onnx__TensorProto *proto,
                                  struct stored *stored, size_t *bytes, struct error *error)
 {
     static const char *const keys[] = {"location", "offset", "length"};
@@ -239,7 +255,7 @@ static enum status find_external(const struct importer *importer, const Onnx__Te
                     return error_set(error, STATUS_INVALID, "its %s is given twice", keys[key]);
                 values[key] = proto->external_data[i]->value;
             }
-    const struct file *file = values[0] ? files_find(importer->files, values[0]) : NULL;
+    const struct file *file = values[0] ? files_find(files, values[0]) : NULL;
     if (!file)
         return error_set(error, STATUS_INVALID, "its external data has no known location");
     stored->file = *file;
@@ -279,7 +295,7 @@ static enum status find_data(const struct importer *importer, const Onnx__Tensor
     if (proto->n_external_data > 0) {
         if (proto->has_raw_data)
             return error_set(error, STATUS_INVALID, "it has raw data and external data");
-        return find_external(importer, proto, stored, bytes, error);
+        return find_external(importer->files, proto, stored, bytes, error);
     }
     *bytes = proto->raw_data.len;
     if (proto->has_raw_data)
@@ -329,4 +345,23 @@ enum status onnx_tensor(struct importer *importer, const Onnx__TensorProto *prot
     if (read_tensor(importer, proto, tensor, error) == STATUS_OK)
         return STATUS_OK;
     return error_prefix(error, "tensor \"%s\"", proto->name ? proto->name : "");
+}
+
+enum status onnx_tensor_embed(struct arena *arena, const struct files *files,
+                              Onnx__TensorProto *proto, struct error *error)
+{
+    struct stored stored = {.stride = 0};
+    size_t bytes;
+    if (proto->n_external_data == 0)
+        return STATUS_OK;
+    if (find_external(files, proto, &stored, &bytes, error) != STATUS_OK)
+        return error->status;
+    uint8_t *data = arena_alloc(arena, bytes, 1);
+    if (!data)
+        return error_set(error, STATUS_OUT_OF_MEMORY, "no memory left for a tensor");
+    proto->has_raw_data = 1;
+    proto->raw_data = (ProtobufCBinaryData){.len = bytes, .data = data};
+    proto->n_external_data = 0;
+    proto->has_data_location = 0;
+    return file_read(&stored.file, stored.offset, bytes, data, error);
 }
