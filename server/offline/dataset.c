@@ -312,6 +312,20 @@ enum status dataset_take(struct dataset *dataset, size_t most, struct rows *rows
     return status == STATUS_OK ? status : error_prefix(error, "%s", dataset->name);
 }
 
+enum status datasets_take(struct dataset *sets, size_t count, size_t most, struct rows *rows,
+                          struct error *error)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (dataset_take(&sets[i], most, &rows[i], error) != STATUS_OK)
+            return error->status;
+        if (rows[i].count != rows[0].count)
+            return error_set(error, STATUS_INVALID,
+                             "expected as many rows in %s as in %s, found %s", sets[i].name,
+                             sets[0].name, rows[i].count < rows[0].count ? "fewer" : "more");
+    }
+    return STATUS_OK;
+}
+
 void rows_free(struct rows *rows)
 {
     text_free(&rows->bytes);

@@ -44,6 +44,10 @@ enum status dataset_take(struct dataset *dataset, size_t most, struct rows *rows
                          struct error *error);
 void rows_free(struct rows *rows);
 
+/* The same of several data sets, as many of each into rows[count]. */
+enum status datasets_take(struct dataset *sets, size_t count, size_t most, struct rows *rows,
+                          struct error *error);
+
 /* Their numbers into x[rows->count, features]. Thread-safe. The message names the row (.csv: line)
  * and the number at fault; NaN and infinities are taken from .npy alone. */
 enum status rows_read(const struct rows *rows, const struct dataset *dataset, float *x,

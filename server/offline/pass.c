@@ -52,22 +52,6 @@ static void close_worker(struct worker *worker)
     arena_free(&worker->arena);
 }
 
-/* Takes rows of every input, as many of each. */
-static enum status take_rows(struct worker *worker, struct error *error)
-{
-    struct pass *pass = worker->pass;
-    for (size_t i = 0; i < input_count(pass); i++) {
-        if (dataset_take(&pass->data[i], pass->batch, &worker->rows[i], error) != STATUS_OK)
-            return error->status;
-        if (worker->rows[i].count != worker->rows[0].count)
-            return error_set(error, STATUS_INVALID,
-                             "expected as many rows in %s as in %s, found %s", pass->data[i].name,
-                             pass->data[0].name,
-                             worker->rows[i].count < worker->rows[0].count ? "fewer" : "more");
-    }
-    return STATUS_OK;
-}
-
 /* Takes the next rows, and the turn to add what they count; false when none are left. An error is
  * told when its turn has come: rows before it may hold another. */
 static bool take_turn(struct worker *worker, uint64_t *turn, struct error *error)
@@ -77,7 +61,8 @@ static bool take_turn(struct worker *worker, uint64_t *turn, struct error *error
     bool taken = !pass->ended;
     error->status = STATUS_OK;
     if (taken) {
-        const bool sound = take_rows(worker, error) == STATUS_OK;
+        const bool sound = datasets_take(pass->data, input_count(pass), pass->batch, worker->rows,
+                                         error) == STATUS_OK;
         taken = !sound || worker->rows[0].count > 0;
         pass->ended = !sound || !taken;
         *turn = pass->next;

@@ -9,6 +9,7 @@
 #include "cpu.h"
 #include "offline/arguments.h"
 #include "offline/findings.h"
+#include "offline/inputs.h"
 #include "offline/pass.h"
 #include "offline/progress.h"
 #include "overrides.h"
@@ -32,8 +33,7 @@ struct profile {
     struct subject subjects[PASS_MODELS_MAX];
     size_t subject_count;
     struct arena arena; /* owned: counters */
-    struct dataset datasets[GRAPH_IO_MAX];
-    size_t dataset_count;
+    struct inputs inputs;
     char since[SNAPSHOT_SINCE_BYTES];
     uint64_t begun_ns;
 };
@@ -63,68 +63,6 @@ static enum status read_arguments(struct profile *profile, int count, char *cons
 }
 
 /* Opening */
-
-/* Which input a --data is for: INPUT=F, or F where there is but one. */
-static enum status find_input(const struct model *model, const char *data, size_t *input,
-                              const char **path, struct error *error)
-{
-    for (size_t i = 0; i < model->graph.input_count; i++) {
-        const size_t length = strlen(model->inputs[i].name);
-        if (strncmp(data, model->inputs[i].name, length) != 0 || data[length] != '=')
-            continue;
-        *input = i;
-        *path = data + length + 1;
-        return STATUS_OK;
-    }
-    *input = 0;
-    *path = data;
-    if (model->graph.input_count == 1)
-        return STATUS_OK;
-    return error_set(error, STATUS_INVALID,
-                     "--data: the model has %zu inputs, expected one of them in front of \"=\", "
-                     "found \"%s\"",
-                     model->graph.input_count, data);
-}
-
-/* Finds the data of every input among --data. */
-static enum status find_data(const struct profile *profile, const char *paths[GRAPH_IO_MAX],
-                             struct error *error)
-{
-    const struct model *model = &profile->subjects[0].model;
-    size_t standard = 0;
-    for (size_t i = 0; i < profile->data.count; i++) {
-        size_t input;
-        const char *path;
-        if (find_input(model, profile->data.items[i], &input, &path, error) != STATUS_OK)
-            return error->status;
-        if (paths[input])
-            return error_set(error, STATUS_INVALID, "--data: input \"%s\" has two data sets",
-                             model->inputs[input].name);
-        paths[input] = path;
-        standard += strcmp(path, "-") == 0;
-    }
-    for (size_t i = 0; i < model->graph.input_count; i++)
-        if (!paths[i])
-            return error_set(error, STATUS_INVALID, "--data: input \"%s\" has no data set",
-                             model->inputs[i].name);
-    return standard <= 1
-               ? STATUS_OK
-               : error_set(error, STATUS_INVALID, "--data: standard input is for one input only");
-}
-
-static enum status open_data(struct profile *profile, struct error *error)
-{
-    const struct model *model = &profile->subjects[0].model;
-    const char *paths[GRAPH_IO_MAX] = {NULL};
-    if (find_data(profile, paths, error) != STATUS_OK)
-        return error->status;
-    for (size_t i = 0; i < model->graph.input_count; i++) {
-        if (dataset_open(&profile->datasets[i], paths[i], &model->inputs[i], error) != STATUS_OK)
-            return error->status;
-        profile->dataset_count++;
-    }
-    return STATUS_OK;
-}
 
 static enum status open_subject(struct profile *profile, const struct model_options *options,
                                 struct error *error)
@@ -195,7 +133,7 @@ static enum status run(struct profile *profile, struct error *error)
 {
     struct progress progress = {.begun_ns = profile->begun_ns};
     struct pass pass = {.model_count = profile->subject_count,
-                        .data = profile->datasets,
+                        .data = profile->inputs.sets,
                         .kernels = kernels_select("auto", error),
                         .threads = profile->threads ? (size_t)profile->threads : cpu_cores(),
                         .batch = choose_batch(profile),
@@ -216,8 +154,8 @@ static enum status write_findings(const struct profile *profile, struct error *e
 {
     struct findings findings = {.subjects = profile->subjects,
                                 .subject_count = profile->subject_count,
-                                .datasets = profile->datasets,
-                                .dataset_count = profile->dataset_count,
+                                .datasets = profile->inputs.sets,
+                                .dataset_count = profile->inputs.count,
                                 .since = profile->since};
     if (profile->out && findings_save(&findings, profile->out, error) != STATUS_OK)
         return error->status;
@@ -228,8 +166,7 @@ static enum status write_findings(const struct profile *profile, struct error *e
 
 static void close_all(struct profile *profile)
 {
-    for (size_t i = 0; i < profile->dataset_count; i++)
-        dataset_close(&profile->datasets[i]);
+    inputs_close(&profile->inputs);
     for (size_t i = 0; i < profile->subject_count; i++)
         model_close(&profile->subjects[i].model);
     arena_free(&profile->arena);
@@ -254,7 +191,9 @@ int profile(int count, char *const *argv)
     }
     arena_init(&profile.arena, MODEL_MEMORY_BYTES_MAX);
     note_time(&profile);
-    if (open_models(&profile, &error) == STATUS_OK && open_data(&profile, &error) == STATUS_OK &&
+    if (open_models(&profile, &error) == STATUS_OK &&
+        inputs_open(&profile.inputs, &profile.subjects[0].model, &profile.data, &error) ==
+            STATUS_OK &&
         run(&profile, &error) == STATUS_OK)
         write_findings(&profile, &error);
     close_all(&profile);
