@@ -138,12 +138,19 @@ static Onnx__AttributeProto *add_attribute(struct onnx_builder *builder, Onnx__N
     return node->attribute[node->n_attribute++] = attribute;
 }
 
+static void set_type(Onnx__AttributeProto *attribute, Onnx__AttributeProto__AttributeType type)
+{
+    attribute->has_type = 1;
+    attribute->type = type;
+}
+
 Onnx__AttributeProto *onnx_int(struct onnx_builder *builder, Onnx__NodeProto *node,
                                const char *name, int64_t value)
 {
     Onnx__AttributeProto *attribute = add_attribute(builder, node, name);
     attribute->has_i = 1;
     attribute->i = value;
+    set_type(attribute, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INT);
     return attribute;
 }
 
@@ -154,6 +161,7 @@ Onnx__AttributeProto *onnx_int_list(struct onnx_builder *builder, Onnx__NodeProt
     attribute->n_ints = count;
     attribute->ints = make(builder, count * sizeof *values);
     memcpy(attribute->ints, values, count * sizeof *values);
+    set_type(attribute, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INTS);
     return attribute;
 }
 
@@ -163,6 +171,7 @@ Onnx__AttributeProto *onnx_float(struct onnx_builder *builder, Onnx__NodeProto *
     Onnx__AttributeProto *attribute = add_attribute(builder, node, name);
     attribute->has_f = 1;
     attribute->f = value;
+    set_type(attribute, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOAT);
     return attribute;
 }
 
@@ -173,6 +182,7 @@ Onnx__AttributeProto *onnx_list(struct onnx_builder *builder, Onnx__NodeProto *n
     attribute->n_ints = count;
     attribute->ints = make(builder, count * sizeof *values);
     memcpy(attribute->ints, values, count * sizeof *values);
+    set_type(attribute, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INTS);
     return attribute;
 }
 
@@ -183,6 +193,7 @@ Onnx__AttributeProto *onnx_text(struct onnx_builder *builder, Onnx__NodeProto *n
     attribute->has_s = 1;
     attribute->s.len = strlen(value);
     attribute->s.data = (uint8_t *)copy(builder, value);
+    set_type(attribute, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__STRING);
     return attribute;
 }
 
@@ -191,6 +202,7 @@ Onnx__AttributeProto *onnx_value(struct onnx_builder *builder, Onnx__NodeProto *
 {
     Onnx__AttributeProto *attribute = add_attribute(builder, node, name);
     attribute->t = value;
+    set_type(attribute, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__TENSOR);
     return attribute;
 }
 
