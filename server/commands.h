@@ -4,6 +4,7 @@
 
 int inspect(int count, char *const *argv);
 int profile(int count, char *const *argv);
+int compact(int count, char *const *argv);
 int stats(int count, char *const *argv);
 int healthcheck(int count, char *const *argv);
 

@@ -20,6 +20,10 @@ static int help(void)
          "                                           (--json, --threads N, --batch N; what if: "
          "--activation\n"
          "                                           LAYER=NAME, --bias LAYER[UNITS]+=NUMBER)\n"
+         "  relud compact PATH --stats SNAPSHOT.json --out SLIM.onnx\n"
+         "                                           the model without its dead units, as ONNX "
+         "(--proven-only,\n"
+         "                                           --min-samples N, --fold, --data F, --json)\n"
          "  relud stats merge A.json B.json...       the snapshot of all, to standard output\n"
          "  relud stats diff BASELINE.json NOW.json  exit 1 when firing rates have shifted\n"
          "  relud healthcheck [URL]                  exit 0 when the server there is ready\n"
@@ -48,6 +52,8 @@ int main(int argc, char **argv)
         return inspect(argc - 2, argv + 2);
     if (strcmp(command, "profile") == 0)
         return profile(argc - 2, argv + 2);
+    if (strcmp(command, "compact") == 0)
+        return compact(argc - 2, argv + 2);
     if (strcmp(command, "stats") == 0)
         return stats(argc - 2, argv + 2);
     if (strcmp(command, "healthcheck") == 0)

@@ -1,0 +1,117 @@
+/* A model beside what compact has made of it: what is not the same is found. */
+#include <criterion/criterion.h>
+#include <math.h>
+#include <string.h>
+
+#include "offline/comparison.h"
+
+enum { ROWS = 1797 };
+
+struct pair {
+    struct model model;
+    struct compact compact;
+    struct inputs inputs;
+    struct comparison comparison;
+};
+
+/* models/digits-dying without the units that are proven dead. */
+static void open_pair(struct pair *pair, bool exact)
+{
+    const struct model_options options = {.level = STATS_full};
+    const struct compact_options proven = {.proven_only = true};
+    const struct argument_list data = {.items = {"models/digits/digits.csv"}, .count = 1};
+    struct error error;
+    memset(pair, 0, sizeof *pair);
+    cr_assert(model_open(&pair->model, "models/digits-dying", &options, &error) == STATUS_OK);
+    cr_assert(compact_open(&pair->compact, &pair->model, "models/digits-dying/model.onnx", NULL,
+                           &proven, &error) == STATUS_OK,
+              "%s", error.message);
+    cr_assert(inputs_open(&pair->inputs, &pair->model, &data, &error) == STATUS_OK);
+    pair->comparison = (struct comparison){.before = &pair->model,
+                                           .after = &pair->compact,
+                                           .exact = exact,
+                                           .kernels = kernels_select("auto", NULL)};
+}
+
+static void compare(struct pair *pair)
+{
+    struct error error;
+    cr_assert(comparison_run(&pair->comparison, &pair->inputs, &error) == STATUS_OK, "%s",
+              error.message);
+    cr_assert_eq(pair->comparison.rows, ROWS);
+}
+
+static void close_pair(struct pair *pair)
+{
+    inputs_close(&pair->inputs);
+    compact_close(&pair->compact);
+    model_close(&pair->model);
+}
+
+/* The bias of the first output. */
+static float *output_bias(struct pair *pair)
+{
+    const struct graph *graph = &pair->compact.model.graph;
+    return (float *)graph->nodes[graph->node_count - 1].bias;
+}
+
+Test(comparison, the_same)
+{
+    struct pair pair;
+    open_pair(&pair, true);
+    compare(&pair);
+    cr_assert(pair.comparison.woken == 0 && pair.comparison.differing == 0);
+    cr_assert(pair.comparison.largest == 0);
+    close_pair(&pair);
+}
+
+/* The last bit of one bias: most answers have another one then, and agree within the tolerance. */
+Test(comparison, one_bit)
+{
+    for (int exact = 0; exact < 2; exact++) {
+        struct pair pair;
+        open_pair(&pair, exact);
+        *output_bias(&pair) = nextafterf(*output_bias(&pair), INFINITY);
+        compare(&pair);
+        cr_assert(pair.comparison.largest > 0 && pair.comparison.largest < 1e-6);
+        cr_assert(exact ? pair.comparison.differing > 0 : pair.comparison.differing == 0);
+        close_pair(&pair);
+    }
+}
+
+Test(comparison, another_number)
+{
+    struct pair pair;
+    open_pair(&pair, false);
+    *output_bias(&pair) += 100;
+    compare(&pair);
+    cr_assert_eq(pair.comparison.differing, ROWS);
+    cr_assert(pair.comparison.largest > 1);
+    close_pair(&pair);
+}
+
+/* A unit that fires is said to have been removed: its rows are not compared. */
+Test(comparison, rows_that_wake_a_unit)
+{
+    struct pair pair;
+    open_pair(&pair, true);
+    struct compact_layer *layer = &pair.compact.layers[1];
+    for (size_t unit = 0; unit < layer->layer->units; unit++) {
+        layer->removed[unit] = true;
+        layer->stuck[unit] = 0;
+    }
+    *output_bias(&pair) += 100;
+    compare(&pair);
+    cr_assert(pair.comparison.woken == ROWS && pair.comparison.differing == 0);
+    close_pair(&pair);
+}
+
+Test(comparison, times)
+{
+    struct pair pair;
+    struct error error = {.status = STATUS_OK};
+    open_pair(&pair, true);
+    cr_assert(comparison_time(&pair.comparison, &error) == STATUS_OK);
+    cr_assert(pair.comparison.latency_us[0] > 0 && pair.comparison.latency_us[1] > 0);
+    close_pair(&pair);
+}
