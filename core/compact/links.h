@@ -19,6 +19,15 @@ struct span {
     size_t first, count;
 };
 
+/* One channel of a value, or of an axis of a constant. */
+struct channel {
+    size_t parent;
+    float constant; /* what it always is; NaN where it varies */
+    uint32_t node;  /* that pinned it */
+    uint8_t keep;   /* enum keep */
+    bool stuck, removed;
+};
+
 /* What a name of the file stands for. */
 struct item {
     const char *name;
@@ -59,14 +68,7 @@ struct links {
     struct hsearch_data names;
     struct item *items;
     size_t item_count, item_capacity;
-    /* By channel. */
-    struct channel {
-        size_t parent;
-        float constant; /* NaN where it varies */
-        uint32_t node;  /* that pinned it */
-        uint8_t keep;   /* enum keep */
-        bool stuck, removed;
-    } * channels; /* owned */
+    struct channel *channels; /* owned */
     size_t count, capacity;
     struct sink *sinks;
     size_t sink_count;

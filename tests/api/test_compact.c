@@ -145,6 +145,27 @@ Test(compact, only_what_is_proven)
     tree_close(&place.tree);
 }
 
+/* Rows far outside of the declared range wake what is proven dead inside: it stays. */
+Test(compact, a_proof_that_was_void)
+{
+    struct place place;
+    struct command command;
+    char wild[PATH_BYTES], text[20 * PIXELS * 6], *at = text;
+    open_place(&place, DIGITS_DYING, DATA);
+    for (uint32_t i = 0; i < 20 * PIXELS; i++)
+        at += sprintf(at, "%s1000%c", (i * 2654435761u) >> 31 ? "" : "-",
+                      (i + 1) % PIXELS ? ',' : '\n');
+    tree_write(&place.tree, "wild.csv", text, (size_t)(at - text));
+    snprintf(wild, sizeof wild, "%s/wild.csv", place.tree.path);
+    RUN(0, &command, "profile", DIGITS_DYING, "--data", wild, "--out", place.stats);
+    command_free(&command);
+    json_t *json =
+        COMPACT_JSON(DIGITS_DYING, "--proven-only", "--stats", place.stats, "--out", place.out);
+    cr_assert_eq(removed(json), 0);
+    json_decref(json);
+    tree_close(&place.tree);
+}
+
 /* Of a few rows more units seem dead than of all: rows that wake them are told, the others are
  * answered as before. */
 Test(compact, rows_that_wake_units)
