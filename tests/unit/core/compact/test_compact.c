@@ -264,3 +264,24 @@ Test(compact, shared_biases)
     EXPECT_DIMS(&c, "out.weight", 3, 6);
     compacted_close(&c);
 }
+
+/* Factors of a layer of which others are computed, for another layer. */
+Test(compact, constants_of_constants)
+{
+    struct sketch s;
+    struct compacted c;
+    sketch_begin(&s);
+    sketch_vector(&s);
+    sketch_dense(&s, "a", "x", 4, 5, "12", "Relu");
+    sketch_dense(&s, "b", "x", 4, 5, "", "Relu");
+    sketch_numbers(&s, "factor", 1, (const int64_t[]){4});
+    onnx_node(&s.onnx, "Mul", "scale", "a_h factor", "p");
+    onnx_node(&s.onnx, "Neg", "", "factor", "turned");
+    onnx_node(&s.onnx, "Mul", "", "b_h turned", "q");
+    onnx_int(&s.onnx, onnx_node(&s.onnx, "Concat", "", "p q", "r"), "axis", 1);
+    sketch_dense(&s, "out", "r", 3, 8, "", NULL);
+    sketch_finish(&s, &c, &plain, 0);
+    cr_assert_eq(compacted_removed(&c, "a"), 0);
+    cr_assert_eq(compacted_kept(&c, "a", 1), KEEP_operator);
+    compacted_close(&c);
+}

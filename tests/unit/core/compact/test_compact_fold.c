@@ -63,6 +63,40 @@ Test(compact_fold, folds_where_there_is_no_bias_of_its_own)
     compacted_close(&c);
 }
 
+/* The layer that takes the constant loses units of its own. */
+Test(compact_fold, into_a_layer_that_is_cut_as_well)
+{
+    struct sketch s;
+    struct compacted c;
+    draw_clip(&s);
+    sketch_numbers(&s, "v", 2, (const int64_t[]){5, 4});
+    sketch_bias(&s, "b", 4, "2");
+    onnx_node(&s.onnx, "MatMul", "", "a_h v", "m");
+    onnx_node(&s.onnx, "Add", "", "m b", "n");
+    onnx_node(&s.onnx, "Relu", "", "n", "n_h");
+    sketch_dense(&s, "out", "n_h", 3, 4, "", NULL);
+    sketch_finish(&s, &c, &folding, 1e-6);
+    cr_assert(compacted_removed(&c, "a") == 2 && compacted_removed(&c, "v") == 1);
+    EXPECT_DIMS(&c, "v", 3, 3);
+    EXPECT_DIMS(&c, "v_compact1", 3);
+    compacted_close(&c);
+}
+
+/* What is multiplied by beta cannot take anything where that is 0. */
+Test(compact_fold, not_into_a_bias_that_does_not_count)
+{
+    struct sketch s;
+    struct compacted c;
+    draw_clip(&s);
+    sketch_numbers(&s, "w", 2, (const int64_t[]){5, 3});
+    sketch_bias(&s, "b", 3, "");
+    onnx_float(&s.onnx, onnx_node(&s.onnx, "Gemm", "", "a_h w b", "out"), "beta", 0);
+    sketch_finish(&s, &c, &folding, 1e-6);
+    cr_assert_eq(compacted_removed(&c, "a"), 0);
+    cr_assert_eq(compacted_kept(&c, "a", 1), KEEP_border);
+    compacted_close(&c);
+}
+
 /* At the border of an image a constant is not what it is inside. */
 Test(compact_fold, folds_into_convolutions_without_padding)
 {
