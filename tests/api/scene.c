@@ -89,6 +89,22 @@ void expect_json(const struct reply *reply, long status, const char *what)
         cr_assert_fail("%s: the content type is \"%s\"", what, type);
 }
 
+void expect_command(int status, const char *const *arguments, struct command *command)
+{
+    command_run(command, NULL, arguments);
+    cr_assert_eq(command->status, status, "%d: %s%s", command->status, command->err, command->out);
+}
+
+void expect_command_fails(int status, const char *part, const char *const *arguments)
+{
+    struct command command;
+    expect_command(status, arguments, &command);
+    cr_assert(strncmp(command.err, "relud: ", 7) == 0 && strstr(command.err, part) &&
+                  strchr(command.err, '\n')[1] == '\0' && !command.out[0],
+              "expected \"%s\", found %s%s", part, command.err, command.out);
+    command_free(&command);
+}
+
 json_t *json_of(const struct reply *reply)
 {
     json_error_t error;

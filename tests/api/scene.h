@@ -38,6 +38,11 @@ void expect_error(const struct reply *reply, long status, const char *code, cons
 /* … unless the daemon says that it is alive and answers a good request. */
 void expect_alive(const struct daemon *daemon, const char *what);
 
+/* Runs relud with these arguments and expects that exit code; command_free() frees what it said.
+ * Failing, it says one sentence with part in it, and nothing else. */
+void expect_command(int status, const char *const *arguments, struct command *command);
+void expect_command_fails(int status, const char *part, const char *const *arguments);
+
 /* The reply's body parsed; the caller releases it. */
 json_t *json_of(const struct reply *reply);
 

@@ -17,13 +17,8 @@ struct place {
     char stats[PATH_BYTES], out[PATH_BYTES];
 };
 
-static void run_to(int status, const char *const *arguments, struct command *command)
-{
-    command_run(command, NULL, arguments);
-    cr_assert_eq(command->status, status, "%d: %s%s", command->status, command->err, command->out);
-}
 #define RUN(status, command, ...) \
-    run_to((status), (const char *const[]){__VA_ARGS__, NULL}, (command))
+    expect_command((status), (const char *const[]){__VA_ARGS__, NULL}, (command))
 
 /* With a snapshot of what model does on rows of data. */
 static void open_place(struct place *place, const char *model, const char *data)
@@ -40,7 +35,7 @@ static json_t *compact_json(const char *const *arguments)
 {
     struct command command;
     json_error_t error;
-    run_to(0, arguments, &command);
+    expect_command(0, arguments, &command);
     cr_assert_str_empty(command.err);
     json_t *json = json_loads(command.out, JSON_REJECT_DUPLICATES, &error);
     cr_assert(json, "%s: %s", error.text, command.out);
@@ -231,17 +226,8 @@ Test(compact, a_table_for_people)
     tree_close(&place.tree);
 }
 
-static void expect_failure(int status, const char *part, const char *const *arguments)
-{
-    struct command command;
-    run_to(status, arguments, &command);
-    cr_assert(strncmp(command.err, "relud: ", 7) == 0 && strstr(command.err, part) &&
-                  strchr(command.err, '\n')[1] == '\0' && !command.out[0],
-              "expected \"%s\", found %s%s", part, command.err, command.out);
-    command_free(&command);
-}
 #define EXPECT_FAILURE(status, part, ...) \
-    expect_failure((status), (part), (const char *const[]){"compact", __VA_ARGS__, NULL})
+    expect_command_fails((status), (part), (const char *const[]){"compact", __VA_ARGS__, NULL})
 
 Test(compact, failures)
 {

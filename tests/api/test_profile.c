@@ -25,18 +25,8 @@ static json_t *profile_json(const char *const *arguments)
 }
 #define PROFILE_JSON(...) profile_json((const char *const[]){"profile", __VA_ARGS__, NULL})
 
-static void expect_failure(const char *const *arguments, int status, const char *part)
-{
-    struct command command;
-    command_run(&command, NULL, arguments);
-    cr_assert(command.status == status && strncmp(command.err, "relud: ", 7) == 0 &&
-                  strstr(command.err, part) && !command.out[0],
-              "expected %d and \"%s\", found %d: %s%s", status, part, command.status, command.err,
-              command.out);
-    command_free(&command);
-}
 #define EXPECT_FAILURE(status, part, ...) \
-    expect_failure((const char *const[]){"profile", __VA_ARGS__, NULL}, status, part)
+    expect_command_fails((status), (part), (const char *const[]){"profile", __VA_ARGS__, NULL})
 
 /* The members of a layer that do not depend on the order in which sums were added. */
 static void expect_same_layer(const json_t *a, const json_t *b)

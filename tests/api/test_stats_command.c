@@ -11,13 +11,8 @@
 #define DATA DIGITS "/digits.csv"
 enum { SHARDS = 7, PATH_BYTES = 128 };
 
-static void run_to(int status, const char *const *arguments, struct command *command)
-{
-    command_run(command, NULL, arguments);
-    cr_assert_eq(command->status, status, "%d: %s%s", command->status, command->err, command->out);
-}
 #define RUN(status, command, ...) \
-    run_to((status), (const char *const[]){__VA_ARGS__, NULL}, (command))
+    expect_command((status), (const char *const[]){__VA_ARGS__, NULL}, (command))
 
 /* Profiles model on rows first, first + step, … of the digits, inverted or not, into NAME.json,
  * whose path goes into path. */
@@ -95,7 +90,7 @@ Test(stats_command, seven_shards_are_the_whole)
         write_profile(&temporary, DIGITS_DYING, name, i, SHARDS, false, shards[i]);
         arguments[2 + i] = shards[i];
     }
-    run_to(0, arguments, &command);
+    expect_command(0, arguments, &command);
     json_t *merged = json_loads(command.out, JSON_REJECT_DUPLICATES, NULL);
     json_t *expected = json_load_file(whole, JSON_REJECT_DUPLICATES, NULL);
     cr_assert(merged && expected);
@@ -106,17 +101,8 @@ Test(stats_command, seven_shards_are_the_whole)
     temporary_close(&temporary);
 }
 
-static void expect_failure(int status, const char *part, const char *const *arguments)
-{
-    struct command command;
-    run_to(status, arguments, &command);
-    cr_assert(strncmp(command.err, "relud: ", 7) == 0 && strstr(command.err, part) &&
-                  strchr(command.err, '\n')[1] == '\0' && !command.out[0],
-              "expected \"%s\", found %s%s", part, command.err, command.out);
-    command_free(&command);
-}
 #define EXPECT_FAILURE(status, part, ...) \
-    expect_failure((status), (part), (const char *const[]){"stats", __VA_ARGS__, NULL})
+    expect_command_fails((status), (part), (const char *const[]){"stats", __VA_ARGS__, NULL})
 
 Test(stats_command, what_does_not_fit_together_is_refused)
 {
