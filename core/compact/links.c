@@ -91,7 +91,8 @@ size_t links_made_dims(const struct links *links, size_t node, size_t dims[TENSO
 
 const float *links_floats(struct links *links, struct item *item)
 {
-    if (item->floats || !item->constant || item->tensor.dtype != DTYPE_FLOAT32)
+    const bool known = item->tensor.data || item->tensor.stored;
+    if (item->floats || !item->constant || !known || item->tensor.dtype != DTYPE_FLOAT32)
         return item->floats;
     const size_t count = tensor_count(&item->tensor);
     float *floats = arena_alloc(links->arena, count, sizeof *floats);

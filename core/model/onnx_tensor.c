@@ -159,13 +159,15 @@ enum status onnx_tensor_load(struct importer *importer, struct tensor *tensor, s
 
 enum status onnx_tensor_keep(struct arena *arena, struct tensor *tensor, struct error *error)
 {
-    const size_t bytes = tensor_count(tensor) * dtype_bytes(tensor->dtype);
-    const size_t count = tensor->data ? bytes : sizeof *tensor->stored;
-    void *copy = arena_alloc(arena, count, 1);
+    const void *from = tensor->data ? tensor->data : tensor->stored;
+    const size_t bytes =
+        tensor->data ? tensor_count(tensor) * dtype_bytes(tensor->dtype) : sizeof *tensor->stored;
+    if (!from) /* of a constant whose numbers nobody can read, such as a label's text */
+        return STATUS_OK;
+    void *copy = arena_alloc(arena, bytes, 1);
     if (!copy)
         return error_set(error, STATUS_OUT_OF_MEMORY, "no memory left for a constant");
-    if (count > 0)
-        memcpy(copy, tensor->data ? tensor->data : tensor->stored, count);
+    memcpy(copy, from, bytes);
     if (tensor->data)
         tensor->data = copy;
     else

@@ -144,6 +144,33 @@ Test(compact_file, external_data)
     compacted_close(&c);
 }
 
+/* The texts of a classifier's labels are of no use to relud, and stay as they are. */
+Test(compact_file, labels_that_nobody_reads)
+{
+    struct sketch s;
+    struct compacted c;
+    sketch_begin(&s);
+    sketch_vector(&s);
+    sketch_dense(&s, "a", "x", 8, 5, "147", "Relu");
+    sketch_dense(&s, "out", "a_h", 3, 8, "", NULL);
+    onnx_node(&s.onnx, "ArgMax", "", "out", "best");
+    Onnx__NodeProto *node =
+        onnx_node(&s.onnx, "ArrayFeatureExtractor", "", "classes best", "label");
+    node->domain = (char *)"ai.onnx.ml";
+    Onnx__TensorProto *classes = onnx_ints(&s.onnx, "classes", 3, (const int64_t[]){7, 8, 9});
+    classes->data_type = ONNX__TENSOR_PROTO__DATA_TYPE__STRING;
+    onnx_initializer(&s.onnx, classes);
+    onnx_output(&s.onnx, "out");
+    onnx_output(&s.onnx, "label")->type->tensor_type->elem_type =
+        ONNX__TENSOR_PROTO__DATA_TYPE__STRING;
+    compacted_open(&c, &s.onnx, &plain);
+    cr_assert_eq(compacted_compare(&c, 0), COMPACTED_ROWS + COMPACTED_MORE);
+    cr_assert_eq(compacted_removed(&c, "a"), 3);
+    EXPECT_DIMS(&c, "classes", 3);
+    onnx_close(&s.onnx);
+    compacted_close(&c);
+}
+
 static enum status try(const char *path, const struct compact_options *options, struct error *error)
 {
     const struct model_options model_options = {.level = STATS_full};
