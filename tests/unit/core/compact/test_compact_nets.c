@@ -71,7 +71,6 @@ Test(compact_nets, random_ones)
     }
     compacted_check(&files);
     temporary_close(&files);
-    printf("removed %zu of %zu units, compared %zu rows\n", removed, units, compared);
     cr_assert(removed > units / 10 && compared >= 40 * COMPACTED_ROWS, "%zu of %zu, %zu rows",
               removed, units, compared);
 }
@@ -90,7 +89,6 @@ Test(compact_nets, exported_ones)
         compacted_open_file(&compacted, found.gl_pathv[i],
                             &(struct compact_options){.fold = false});
         cr_assert(compacted_compare(&compacted, 0) >= COMPACTED_ROWS);
-        printf("%s: %zu\n", found.gl_pathv[i], compacted_removed_in_all(&compacted));
         removed += compacted_removed_in_all(&compacted);
         snprintf(name, sizeof name, "net%zu", i);
         compacted_write(&compacted, &files, name);
