@@ -3,7 +3,38 @@
 #include <inttypes.h>
 #include <string.h>
 
-static void write_ports(struct text *text, const char *key, const struct port *ports, size_t count)
+/* A declared bound: one number when it is the same for all features. */
+static void write_bound(struct text *text, const char *key, const float *bound, size_t features)
+{
+    size_t same = 1;
+    while (same < features && bound[same] == bound[0])
+        same++;
+    text_format(text, same == features ? ",\"%s\":" : ",\"%s\":[", key);
+    for (size_t i = 0; i < (same == features ? 1 : features); i++) {
+        text_put(text, i ? "," : "");
+        text_float(text, bound[i]);
+    }
+    text_put(text, same == features ? "" : "]");
+}
+
+/* What config.json, or the file, says of a port beyond its shape. */
+static void write_declared(struct text *text, const struct port *port)
+{
+    if (port->min && port->features > 0) {
+        write_bound(text, "min", port->min, port->features);
+        write_bound(text, "max", port->max, port->features);
+    }
+    if (!port->labels)
+        return;
+    for (size_t i = 0; i < port->features; i++) {
+        text_put(text, i ? "," : ",\"labels\":[");
+        text_quote(text, port->labels[i], strlen(port->labels[i]));
+    }
+    text_put(text, port->features ? "]" : "");
+}
+
+static void write_ports(struct text *text, const char *key, const struct port *ports, size_t count,
+                        bool declared)
 {
     text_format(text, "\"%s\":[", key);
     for (size_t i = 0; i < count; i++) {
@@ -12,16 +43,24 @@ static void write_ports(struct text *text, const char *key, const struct port *p
         text_put(text, ",\"datatype\":\"FP32\",\"shape\":[");
         for (size_t d = 0; d < ports[i].rank; d++)
             text_format(text, d ? ",%" PRId64 : "%" PRId64, ports[i].dims[d]);
-        text_put(text, "]}");
+        text_put(text, "]");
+        if (declared)
+            write_declared(text, &ports[i]);
+        text_put(text, "}");
     }
     text_put(text, "]");
 }
 
+static void write_ends(struct text *text, const struct model *model, bool declared)
+{
+    write_ports(text, "inputs", model->inputs, model->graph.input_count, declared);
+    text_put(text, ",");
+    write_ports(text, "outputs", model->outputs, model->graph.output_count, declared);
+}
+
 void describe_ports(struct text *text, const struct model *model)
 {
-    write_ports(text, "inputs", model->inputs, model->graph.input_count);
-    text_put(text, ",");
-    write_ports(text, "outputs", model->outputs, model->graph.output_count);
+    write_ends(text, model, false);
 }
 
 void describe_signature(struct text *text, const struct model *model)
@@ -29,7 +68,7 @@ void describe_signature(struct text *text, const struct model *model)
     text_put(text, "\"name\":");
     text_quote(text, model->name, strlen(model->name));
     text_format(text, ",\"version\":\"%s\",\"digest\":\"%s\",", model->version, model->digest);
-    describe_ports(text, model);
+    write_ends(text, model, true);
 }
 
 /* Layers */

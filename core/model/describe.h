@@ -5,10 +5,12 @@
 #include "model.h"
 #include "text.h"
 
-/* "name":…,"version":…,"digest":…,"inputs":[…],"outputs":[…], without braces. */
+/* "name":…,"version":…,"digest":…,"inputs":[…],"outputs":[…], without braces. An input with a
+ * declared range has "min" and "max", each one number or one per feature, an output with labels
+ * "labels". */
 void describe_signature(struct text *text, const struct model *model);
 
-/* "inputs":[…],"outputs":[…], without braces. */
+/* "inputs":[…],"outputs":[…], without braces: names, datatypes and shapes. */
 void describe_ports(struct text *text, const struct model *model);
 
 /* "layers":[…]: every layer of the file with its kind, shapes, window, activation and costs,

@@ -197,14 +197,16 @@ Test(routes, models_lists_what_is_served)
     json_t *models = json_object_get(json, "models");
     cr_assert_eq(json_array_size(models), 2);
     for (size_t i = 0; i < 2; i++) {
-        const char *name, *version, *state, *digest, *in, *out, *in_type, *out_type;
-        int is_default, batch, features, out_batch, scores;
-        int failed = json_unpack(
-            json_array_get(models, i),
-            "{s:s, s:s, s:s, s:s, s:b, s:[{s:s, s:s, s:[i,i]}], s:[{s:s, s:s, s:[i,i]}]}", "name",
-            &name, "version", &version, "state", &state, "digest", &digest, "default", &is_default,
-            "inputs", "name", &in, "datatype", &in_type, "shape", &batch, &features, "outputs",
-            "name", &out, "datatype", &out_type, "shape", &out_batch, &scores);
+        const char *name, *version, *state, *digest, *in, *out, *in_type, *out_type, *label;
+        int is_default, batch, features, min, max, out_batch, scores;
+        int failed = json_unpack(json_array_get(models, i),
+                                 "{s:s, s:s, s:s, s:s, s:b, s:[{s:s, s:s, s:[i,i], s:i, s:i}],"
+                                 " s:[{s:s, s:s, s:[i,i], s:[s]}]}",
+                                 "name", &name, "version", &version, "state", &state, "digest",
+                                 &digest, "default", &is_default, "inputs", "name", &in, "datatype",
+                                 &in_type, "shape", &batch, &features, "min", &min, "max", &max,
+                                 "outputs", "name", &out, "datatype", &out_type, "shape",
+                                 &out_batch, &scores, "labels", &label);
         cr_assert_eq(failed, 0);
         cr_assert_str_eq(name, i ? "other" : "digits");
         cr_assert_eq(is_default, i == 1);
@@ -213,6 +215,8 @@ Test(routes, models_lists_what_is_served)
         cr_assert_eq(strlen(digest), strlen("sha256:") + 64);
         cr_assert_str_eq(in, "pixels");
         cr_assert_str_eq(out, "scores");
+        cr_assert(min == 0 && max == 16);
+        cr_assert_str_eq(label, "0");
         cr_assert_eq(batch == -1 && features == PIXELS && out_batch == -1 && scores == SCORES, 1);
     }
     json_decref(json);

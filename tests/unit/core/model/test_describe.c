@@ -56,6 +56,35 @@ Test(describe, signature_and_layers)
     onnx_close(&builder);
 }
 
+/* A range that is the same for all features is one number; the Open Inference Protocol has neither
+ * range nor labels. */
+Test(describe, declared_ranges_and_labels)
+{
+    static const float min[] = {-1, -1, -1, -1}, max[] = {1, 0.1F, 2, 2};
+    static const char *const labels[] = {"no", "\"yes\""};
+    struct onnx_builder builder;
+    struct model model;
+    struct error error;
+    onnx_open(&builder);
+    onnx_small(&builder);
+    cr_assert(onnx_load(&builder, &model, &error) == STATUS_OK);
+    model.name = "a";
+    model.digest[0] = '\0';
+    model.inputs[0].min = min;
+    model.inputs[0].max = max;
+    model.outputs[0].labels = labels;
+    expect(described(describe_signature, &model),
+           "{\"name\": \"a\", \"version\": \"1\", \"digest\": \"\", \"inputs\": [{\"name\": \"x\","
+           " \"datatype\": \"FP32\", \"shape\": [-1, 4], \"min\": -1, \"max\": [1, 0.1, 2, 2]}],"
+           " \"outputs\": [{\"name\": \"y\", \"datatype\": \"FP32\", \"shape\": [-1, 2],"
+           " \"labels\": [\"no\", \"\\\"yes\\\"\"]}]}");
+    expect(described(describe_ports, &model),
+           "{\"inputs\": [{\"name\": \"x\", \"datatype\": \"FP32\", \"shape\": [-1, 4]}],"
+           " \"outputs\": [{\"name\": \"y\", \"datatype\": \"FP32\", \"shape\": [-1, 2]}]}");
+    model_close(&model);
+    onnx_close(&builder);
+}
+
 /* x [2, 6, 5] -> two convolutions, pooled, next to each other, added to themselves, and flattened.
  */
 static void build_images(struct onnx_builder *b)
