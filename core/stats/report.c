@@ -17,7 +17,7 @@ static void write_units(struct text *text, enum verdict verdict, const struct la
 {
     const double mean = verdict == VERDICT_dormant ? layer_mean_magnitude(view) : NAN;
     const char *comma = "";
-    text_put(text, "\"units\":[");
+    text_put(text, ",\"units\":[");
     for (size_t unit = 0; count > 0; unit++) {
         if (!verdict_holds(verdict, view, unit, tau, mean))
             continue;
@@ -44,15 +44,15 @@ static void write_verdict(struct text *text, enum verdict verdict, const struct 
         text_double(text, options->tau);
         text_put(text, ",");
     }
-    text_format(text, "\"count\":%zu,", count);
+    text_format(text, "\"count\":%zu", count);
     if (verdict == VERDICT_dead) {
-        text_put(text, "\"fraction\":");
+        text_put(text, ",\"fraction\":");
         text_double(text, (double)count / (double)view->layer->units);
         text_put(text, ",\"rate_upper_95\":");
         text_double(text, rate_upper_95(view->samples));
-        text_put(text, ",");
     }
-    write_units(text, verdict, view, options->tau, count);
+    if (options->detail != REPORT_SUMMARY)
+        write_units(text, verdict, view, options->tau, count);
     text_put(text, "}");
 }
 
@@ -201,7 +201,7 @@ static void write_unit_stats(struct text *text, const struct layer_view *view)
 
 /* A proof is void for rows outside the range it was made for. */
 static void write_proof(struct text *text, const struct model *model,
-                        const struct counters *counters, size_t layer)
+                        const struct counters *counters, size_t layer, bool list)
 {
     const struct plan *plan = counters->plan;
     const size_t units = plan->layers[layer].units;
@@ -212,17 +212,18 @@ static void write_proof(struct text *text, const struct model *model,
     }
     for (size_t unit = 0; unit < units; unit++)
         count += proof_dead(&model->proof, plan, layer, unit);
-    text_format(text, ",\"dead_proven\":{\"count\":%zu,\"void\":%s,\"units\":[", count,
+    text_format(text, ",\"dead_proven\":{\"count\":%zu,\"void\":%s", count,
                 counters->out_of_range > 0 ? "true" : "false");
+    text_put(text, list ? ",\"units\":[" : "}");
     const char *comma = "";
-    for (size_t unit = 0; unit < units; unit++) {
+    for (size_t unit = 0; list && unit < units; unit++) {
         if (!proof_dead(&model->proof, plan, layer, unit))
             continue;
         text_put(text, comma);
         text_u64(text, unit);
         comma = ",";
     }
-    text_put(text, "]}");
+    text_put(text, list ? "]}" : "");
 }
 
 static void write_layer(struct text *text, const struct model *model,
@@ -247,9 +248,9 @@ static void write_layer(struct text *text, const struct model *model,
                 layer_is_decided(view, options->min_samples) ? "true" : "false");
     for (enum verdict verdict = 0; verdict < VERDICT_COUNT; verdict++)
         write_verdict(text, verdict, view, options);
-    write_proof(text, model, counters, layer);
+    write_proof(text, model, counters, layer, options->detail != REPORT_SUMMARY);
     write_histogram(text, view);
-    if (options->units)
+    if (options->detail == REPORT_UNITS)
         write_unit_stats(text, view);
     text_put(text, "}");
 }

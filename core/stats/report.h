@@ -8,12 +8,18 @@
 /* Rows below which a layer is undecided, where nobody says otherwise. */
 enum { REPORT_MIN_SAMPLES = 1000 };
 
+enum report_detail {
+    REPORT_VERDICTS, /* with the units that each verdict holds for */
+    REPORT_UNITS,    /* … and the per-unit arrays */
+    REPORT_SUMMARY,  /* counts only */
+};
+
 struct report_options {
     double tau;           /* for dormant */
     uint64_t min_samples; /* rows below which a layer is undecided */
-    bool units;           /* with the per-unit arrays */
-    int layer;            /* only this layer of the plan, or PLAN_LAYER_NONE for all */
-    const char *since;    /* when counting began, RFC 3339 */
+    enum report_detail detail;
+    int layer;         /* only this layer of the plan, or PLAN_LAYER_NONE for all */
+    const char *since; /* when counting began, RFC 3339 */
 };
 
 /* Writes the JSON object for counters of model. */

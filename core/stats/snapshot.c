@@ -17,7 +17,7 @@ void snapshot_write(struct text *text, const struct model *model, const struct c
 {
     const struct report_options options = {.tau = VERDICT_TAU_DEFAULT,
                                            .min_samples = min_samples,
-                                           .units = true,
+                                           .detail = REPORT_UNITS,
                                            .layer = PLAN_LAYER_NONE,
                                            .since = since};
     text_format(text, "{\"format\":\"relud-stats\",\"format_version\":%d,", VERSION);

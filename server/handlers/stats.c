@@ -1,3 +1,4 @@
+#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,13 +21,15 @@ static bool read_tau(struct exchange *exchange, double *tau)
     return false;
 }
 
-static bool read_detail(struct exchange *exchange, bool *units)
+static bool read_detail(struct exchange *exchange, enum report_detail *detail)
 {
-    const char *detail = exchange_query(exchange, "detail");
-    *units = detail && strcmp(detail, "units") == 0;
-    if (!detail || *units)
+    const char *name = exchange_query(exchange, "detail");
+    const bool summary = name && strcmp(name, "summary") == 0;
+    *detail = !name ? REPORT_VERDICTS : summary ? REPORT_SUMMARY : REPORT_UNITS;
+    if (!name || summary || strcmp(name, "units") == 0)
         return true;
-    exchange_refuse(exchange, 400, "invalid", "detail: expected \"units\", found \"%s\"", detail);
+    exchange_refuse(exchange, 400, "invalid",
+                    "detail: expected \"summary\" or \"units\", found \"%s\"", name);
     return false;
 }
 
@@ -66,7 +69,7 @@ static void write_report(struct exchange *exchange, const struct generation *gen
         exchange_fail(exchange, &error);
         return;
     }
-    text_put(reply, "}");
+    text_format(reply, ",\"min_samples\":%" PRIu64 "}", options->min_samples);
     exchange_answer(exchange, 200, "application/json");
 }
 
@@ -113,7 +116,7 @@ void handle_stats(struct exchange *exchange)
     enum ring_window window;
     struct report_options options = {.min_samples = server->options.stats_min_samples};
     if (!generation || !read_window(exchange, &window) || !read_tau(exchange, &options.tau) ||
-        !read_detail(exchange, &options.units) ||
+        !read_detail(exchange, &options.detail) ||
         !read_layer(exchange, &generation->model, &options.layer))
         return;
     answer(exchange, generation, window, &options);

@@ -455,6 +455,19 @@ Test(statistics, refused_requests_are_not_counted)
     daemon_stop(&daemon);
 }
 
+Test(statistics, a_summary_lists_no_unit)
+{
+    struct daemon daemon;
+    struct reply reply;
+    DAEMON_START(&daemon, DIGITS_DYING);
+    client_get(daemon.port, "/stats?detail=summary", &reply);
+    expect_json(&reply, 200, "summary");
+    cr_assert_not(strstr(reply.body, "\"units\":["), "%s", reply.body);
+    cr_assert(strstr(reply.body, "\"dead_proven\":{\"count\":2,\"void\":false}"), "%s", reply.body);
+    reply_free(&reply);
+    daemon_stop(&daemon);
+}
+
 /* --stats and --stats-min-samples */
 
 Test(statistics, min_samples_decides)
@@ -469,6 +482,7 @@ Test(statistics, min_samples_decides)
             cr_assert_eq(json_is_true(json_object_get(layer_of(json, i), "decided")), rows >= 3);
         cr_assert_eq(integer_at(totals, "units"), rows >= 3 ? 192 : 0);
         cr_assert_eq(integer_at(totals, "dead") > 0, rows >= 3);
+        cr_assert_eq(integer_at(json, "min_samples"), 3);
         cr_assert(integer_at(json_object_get(layer_of(json, 0), "dead"), "count") > 0);
         json_decref(json);
     }

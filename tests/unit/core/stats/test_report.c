@@ -87,7 +87,7 @@ Test(report, has_the_fields_of_the_api)
 {
     struct counted counted;
     struct report_options options = defaults;
-    options.units = true;
+    options.detail = REPORT_UNITS;
     count(&counted, STATS_full);
     json_t *json = report(&counted, &options);
     expect_keys(json, "model version digest level since samples out_of_range_rows totals layers ");
@@ -103,6 +103,28 @@ Test(report, has_the_fields_of_the_api)
     expect_keys(at(json, "layers.0.rate_histogram"), "edges counts ");
     expect_keys(at(json, "layers.0.unit_stats"), "active rate mean mean_abs max_preactivation "
                                                  "margin low_tail high_tail ");
+    json_decref(json);
+    counted_close(&counted);
+}
+
+Test(report, a_summary_counts_and_lists_no_unit)
+{
+    struct counted counted;
+    struct report_options options = defaults;
+    count(&counted, STATS_full);
+    json_t *whole = report(&counted, &options);
+    options.detail = REPORT_SUMMARY;
+    json_t *json = report(&counted, &options);
+    expect_keys(at(json, "layers.0"),
+                "name activation units observations sparsity nonfinite decided dead silent dormant "
+                "rare always_on stuck_high saturated dead_proven rate_histogram ");
+    expect_keys(at(json, "layers.0.dead"), "count fraction rate_upper_95 ");
+    expect_keys(at(json, "layers.0.dormant"), "tau count ");
+    expect_keys(at(json, "layers.0.rare"), "count ");
+    cr_assert(json_integer_value(at(whole, "layers.0.dead.count")) > 0);
+    cr_assert(json_equal(at(json, "layers.0.dead.count"), at(whole, "layers.0.dead.count")));
+    cr_assert(json_equal(at(json, "totals"), at(whole, "totals")));
+    json_decref(whole);
     json_decref(json);
     counted_close(&counted);
 }
@@ -267,7 +289,7 @@ Test(report, before_the_first_row)
 {
     struct counted counted;
     struct report_options options = defaults;
-    options.units = true;
+    options.detail = REPORT_UNITS;
     counted_open(&counted, STATS_full);
     json_t *json = report(&counted, &options);
     expect(json, "samples", "0");
@@ -287,7 +309,7 @@ Test(report, units_are_told_when_asked)
 {
     struct counted counted;
     struct report_options options = defaults;
-    options.units = true;
+    options.detail = REPORT_UNITS;
     count(&counted, STATS_full);
     json_t *json = report(&counted, &options);
     expect(json, "layers.1.unit_stats.active", "[0,1000,1000,1000]");
@@ -313,7 +335,7 @@ Test(report, at_level_counts_magnitudes_are_null)
 {
     struct counted counted;
     struct report_options options = defaults;
-    options.units = true;
+    options.detail = REPORT_UNITS;
     count(&counted, STATS_counts);
     json_t *json = report(&counted, &options);
     expect(json, "level", "\"counts\"");

@@ -74,8 +74,11 @@ Test(snapshot, is_the_report_of_all_units_with_a_format)
 {
     struct counted counted;
     struct text report = {.bytes = NULL};
-    const struct report_options options = {
-        .tau = 0.025, .min_samples = 1000, .units = true, .layer = PLAN_LAYER_NONE, .since = since};
+    const struct report_options options = {.tau = 0.025,
+                                           .min_samples = 1000,
+                                           .detail = REPORT_UNITS,
+                                           .layer = PLAN_LAYER_NONE,
+                                           .since = since};
     count(&counted, STATS_full, 1);
     struct text text = written(&counted);
     report_write(&report, &counted.model, &counted.counters, &options);
