@@ -44,7 +44,7 @@ UNIT     = $(wildcard tests/unit/*/*.c tests/unit/*/*/*.c)
 API      = $(wildcard tests/api/*.c)
 SUPPORT  = $(wildcard tests/support/*.c)
 objects  = $(patsubst %.c,$(BUILD)/%.o,$(1))
-EMBEDDED = server/openapi.json
+EMBEDDED = server/openapi.json $(wildcard server/web/*.*)
 FILES    = $(EMBEDDED:%=$(BUILD)/gen/%.o)
 KERNELS  = $(ISAS:%=$(BUILD)/core/kernels/kernels_%.o)
 
@@ -64,10 +64,12 @@ $(BUILD)/gen/onnx.pb-c.c: /usr/include/onnx/onnx.proto
 $(BUILD)/gen/onnx.pb-c.o: $(BUILD)/gen/onnx.pb-c.c
 	$(Q) $(CC) -std=c11 $(CFLAGS) -I$(BUILD)/gen -c $< -o $@
 
-# A file as an array of its bytes, with a NUL at the end: see server/embedded.h.
+# A file as an array of its bytes, with a NUL at the end, and its digest: see server/embedded.h.
+SYMBOL = embedded_$(subst /,_,$(subst .,_,$*))
 $(BUILD)/gen/server/%.c: server/% Makefile
 	@mkdir -p $(@D)
-	$(Q) { echo 'const char embedded_$(subst .,_,$*)[] = {'; od -An -v -tx1 $< | sed "s/ \(..\)/'\\\\x\1',/g"; echo '0};'; } >$@
+	$(Q) { echo 'const char $(SYMBOL)[] = {'; od -An -v -tx1 $< | sed "s/ \(..\)/'\\\\x\1',/g"; echo '0};'; \
+	  sha256sum $< | sed 's/\([0-9a-f]*\).*/const char $(SYMBOL)_digest[] = "\1";/'; } >$@
 
 $(FILES): %.o: %.c
 	$(Q) $(CC) -std=c11 $(CFLAGS) -c $< -o $@
@@ -189,7 +191,7 @@ lint: deps-lint ## formatting, static analysis, the rules of the house
 	@tests/lint.sh
 
 format: deps-lint ## let clang-format decide
-	clang-format -i $(shell git ls-files '*.c' '*.h')
+	clang-format -i $(shell git ls-files '*.c' '*.h' 'server/*.js')
 
 ## Benchmarks
 

@@ -50,12 +50,12 @@ void access_log(struct exchange *exchange)
     struct log_line line;
     if (!is_logged(exchange))
         return;
-    bool is_head = exchange->method[0] == 'H';
+    bool is_bare = exchange->method[0] == 'H' || exchange->status == 304; /* the header only */
     log_begin(&line, LOG_INFO, "request");
     log_text(&line, "method", exchange->method);
     log_text(&line, "path", exchange->path);
     log_number(&line, "status", exchange->status ? (uint64_t)exchange->status : HTTP_CLIENT_CLOSED);
-    log_number(&line, "bytes", is_head ? 0 : exchange->reply.count);
+    log_number(&line, "bytes", is_bare ? 0 : exchange->reply.count);
     log_number(&line, "duration_us", (cpu_clock_ns() - exchange->began_ns) / 1000);
     log_text(&line, "model", exchange->ledger ? exchange->ledger->name : "");
     log_number(&line, "rows", exchange->usage.rows);

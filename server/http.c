@@ -82,15 +82,33 @@ static void record(struct exchange *exchange)
     loop_record(exchange->loop, exchange->ledger, &exchange->usage);
 }
 
-/* What a browser shows is not guessed at, framed, kept or run as a page of this origin. Answers to
- * POST are left as they are: nobody navigates to them, and each header costs its time. */
-static void add_browser_headers(struct MHD_Response *response, const char *method)
+/* The page is made of its own files, asks this server only, and tells nobody where it was. */
+static void add_page_headers(struct MHD_Response *response, const char *etag)
 {
-    if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0)
+    char quoted[80];
+    snprintf(quoted, sizeof quoted, "\"%s\"", etag);
+    add_header(response, "ETag", quoted);
+    add_header(response, "Cache-Control", "no-cache");
+    add_header(response, "Referrer-Policy", "no-referrer");
+    add_header(response, "Content-Security-Policy",
+               "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+               "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'");
+}
+
+/* What else a browser shows is not guessed at, framed, kept or run as a page of this origin.
+ * Answers to POST are left as they are: nobody navigates to them, and each header costs its time.
+ */
+static void add_browser_headers(struct MHD_Response *response, const struct exchange *exchange)
+{
+    if (strcmp(exchange->method, "GET") != 0 && strcmp(exchange->method, "HEAD") != 0)
         return;
+    add_header(response, "X-Content-Type-Options", "nosniff");
+    if (exchange->etag) {
+        add_page_headers(response, exchange->etag);
+        return;
+    }
     add_header(response, "Cache-Control", "no-store");
     add_header(response, "Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'");
-    add_header(response, "X-Content-Type-Options", "nosniff");
 }
 
 /* The reply stays in the exchange until the exchange is released, after the response. */
@@ -109,7 +127,7 @@ static enum MHD_Result send_answer(struct exchange *exchange)
     add_number_header(response, "Inference-Header-Content-Length", exchange->json_bytes);
     if (exchange->status == MHD_HTTP_UNAUTHORIZED)
         add_header(response, "WWW-Authenticate", "Bearer");
-    add_browser_headers(response, exchange->method);
+    add_browser_headers(response, exchange);
     if (loop_draining(exchange->loop))
         add_header(response, "Connection", "close");
     if (exchange->tells_timing && exchange->status == MHD_HTTP_OK)

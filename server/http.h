@@ -44,6 +44,7 @@ struct exchange {
     int status;               /* of the answer, 0 while there is none */
     const char *content_type; /* of the answer; static */
     const char *allow;        /* header Allow, NULL for none; static */
+    const char *etag;         /* of a file of the page, which may be kept; NULL for none; static */
     int retry_after_s;        /* header Retry-After, 0 for none */
     size_t json_bytes;        /* header Inference-Header-Content-Length, 0 for none */
     uint64_t began_ns;        /* when the header was there */

@@ -11,6 +11,11 @@ static const char *enter_optional(const char *pattern, const char *path)
     return present ? pattern + 1 : strchr(pattern, ']') + 1;
 }
 
+static struct capture *captured(struct captures *captures, char letter)
+{
+    return letter == 'm' ? &captures->model : letter == 'v' ? &captures->version : &captures->file;
+}
+
 bool pattern_fits(const char *pattern, const char *path, struct captures *captures)
 {
     *captures = (struct captures){.model.text = NULL};
@@ -20,7 +25,7 @@ bool pattern_fits(const char *pattern, const char *path, struct captures *captur
         } else if (*pattern == ']') {
             pattern++;
         } else if (*pattern == '{') {
-            struct capture *capture = pattern[1] == 'm' ? &captures->model : &captures->version;
+            struct capture *capture = captured(captures, pattern[1]);
             *capture = (struct capture){path, strcspn(path, "/")};
             if (capture->length == 0)
                 return false;

@@ -1,5 +1,5 @@
-/* pattern: the paths that routes.def writes: literal text, {m} and {v} for one segment each, and at
- * most one [optional part] that begins with literal text. */
+/* pattern: the paths that routes.def writes: literal text, {m}, {v} and {f} for one segment each,
+ * and at most one [optional part] that begins with literal text. */
 #ifndef RELUD_PATTERN_H
 #define RELUD_PATTERN_H
 
@@ -13,7 +13,7 @@ struct capture {
 };
 
 struct captures {
-    struct capture model, version; /* {m}, {v} */
+    struct capture model, version, file; /* {m}, {v}, {f} */
 };
 
 /* Whether the whole of path fits pattern, and what it captures. No segment is empty. */

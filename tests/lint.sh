@@ -3,7 +3,7 @@
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 failed=0
-sources=$(git ls-files '*.c' '*.h')
+sources=$(git ls-files '*.c' '*.h' 'server/*.js')
 
 complain() { # complain RULE TEXT: TEXT, when there is any, breaks RULE
     [ -n "$2" ] || return 0
@@ -24,10 +24,12 @@ complain "core depends on nothing in server, and neither prints nor exits" \
     "$(git grep -nE '\b(f?printf|puts|exit|abort)\(' -- 'core/*.c' 'core/*.h' | grep -vE 'snprintf|vsnprintf|sprintf')"
 complain "the server opens no connection; the health check does" \
     "$(git grep -nE '\bconnect\(' -- core server | grep -v '^server/healthcheck.c:')"
+complain "the page makes no markup of text, and has no style or script of its own in line" \
+    "$(git grep -nE 'innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(| (style|on[a-z]+)="' -- server/web)"
 complain "an instruction set is asked for in vec.h only" \
     "$(git grep -nE '__AVX|__SSE|__ARM' -- core server | grep -v '^core/kernels/vec.h')"
 complain "at most 500 lines in a file" \
-    "$(for f in $(git ls-files 'core/*.[ch]' 'server/*.[ch]'); do n=$(wc -l <"$f"); [ "$n" -le 500 ] || echo "$f: $n"; done)"
+    "$(for f in $(git ls-files 'core/*.[ch]' 'server/*.[ch]' 'server/*.js'); do n=$(wc -l <"$f"); [ "$n" -le 500 ] || echo "$f: $n"; done)"
 complain "no struct typedefs outside vec.h" \
     "$(git grep -nE '^typedef struct' -- core server | grep -v '^core/kernels/vec.h')"
 [ "$failed" -eq 0 ] && echo "lint: clean"

@@ -9,5 +9,7 @@ cat <<TEXT
     curl -s http://127.0.0.1:$port/infer -d @models/digits/examples/one.json
     curl -s http://127.0.0.1:$port/stats
 
+  or open http://127.0.0.1:$port/ in a browser: the dashboard.
+
 TEXT
 exec "$@"

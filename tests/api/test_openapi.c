@@ -25,6 +25,11 @@ static json_t *read_document(void)
     return document;
 }
 
+static const char *name_of(char letter)
+{
+    return letter == 'm' ? "model" : letter == 'v' ? "version" : "file";
+}
+
 /* The route's path as OpenAPI writes it, with or without the optional part. */
 static const char *path_of(const char *pattern, bool optional, char path[128])
 {
@@ -33,7 +38,7 @@ static const char *path_of(const char *pattern, bool optional, char path[128])
         if (*pattern == '[' && !optional)
             pattern = strchr(pattern, ']');
         else if (*pattern == '{')
-            at += sprintf(at, pattern[1] == 'm' ? "{model}" : "{version}"), pattern += 2;
+            at += sprintf(at, "{%s}", name_of(pattern[1])), pattern += 2;
         else if (*pattern != '[' && *pattern != ']')
             *at++ = *pattern;
     }

@@ -18,6 +18,7 @@ Test(pattern, paths_that_fit)
     } cases[] = {
         {"/stats", "/stats", NULL, NULL},
         {"/", "/", NULL, NULL},
+        {"/web/{f}", "/web/app.js", NULL, NULL},
         {"/m/{m}", "/m/digits", "digits", NULL},
         {"/m/{m}/infer", "/m/infer/infer", "infer", NULL},
         {"/m/{m}/infer", "/m/a b\xff{m}/infer", "a b\xff{m}", NULL},
