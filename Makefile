@@ -13,7 +13,7 @@ Q       = $(if $(V),,@echo "  $(@:$(BUILD)/%=%)" &&)
 PACKAGES_BUILD = gcc make libc6-dev libmicrohttpd-dev libjansson-dev zlib1g-dev nettle-dev \
                  libgnutls28-dev libprotobuf-c-dev protobuf-c-compiler libonnx-dev
 PACKAGES_TEST  = libcriterion-dev libcurl4-openssl-dev curl python3-numpy python3-onnx \
-                 prometheus python3-yaml
+                 prometheus python3-yaml chromium chromium-driver
 PACKAGES_BENCH = libdnnl-dev libopenblas-dev python3-numpy python3-onnx
 PACKAGES_SERVE = wrk python3-fastapi uvicorn python3-uvloop python3-httptools python3-numpy python3-onnx
 PACKAGES_LINT  = clang-format cppcheck
@@ -178,6 +178,9 @@ kills: all $(BUILD)/tests/api_tests ## 200 kills tear no file of statistics; in 
 proofs: $(BUILD)/tests/unit_tests ## a million inputs of each of 50 random networks wake no unit that is proven dead; in short a part of unit, too
 	PROOF_ROWS=1000000 $< --filter 'proof/holds_for_*'
 
+browser: all ## the page in a headless Chromium (skipped where there is none)
+	RELUD=$(BUILD)/relud tests/browser/test.sh
+
 container: ## build the image, run it, infer, stop it (needs root; skipped where no Docker engine runs)
 	tests/container/test.sh
 
@@ -229,5 +232,5 @@ clean: ## remove everything that was built
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
 
-.PHONY: all tests fuzz reloads kills proofs conformance architectures deps deps-build deps-lint run install test unit api container asan tsan lint format bench \
+.PHONY: all tests fuzz reloads kills proofs conformance architectures deps deps-build deps-lint run install test unit api browser container asan tsan lint format bench \
         bench-serve bench-stats deps-bench clean help

@@ -11,6 +11,7 @@ if build release all tests; then
     script docs /usr/bin/python3 tests/docs.py
     script live /usr/bin/python3 tests/live.py
     script monitoring /usr/bin/python3 tests/monitoring.py
+    script browser tests/browser/test.sh
 fi
 if build asan BUILD=build/asan SAN=address,undefined all tests; then
     sanitized asan build/asan unit api

@@ -1,0 +1,473 @@
+"""The page in a headless Chromium: what it shows is what /stats says, whatever is clicked."""
+import json
+import os
+import sys
+import tempfile
+import time
+import unittest
+
+from relud import Relud, chain, random_body
+from webdriver import Browser
+
+DIGITS, DYING = "models/digits", "models/digits-dying"
+VERDICTS = ["dead", "dead_proven", "silent", "dormant", "rare", "always_on", "stuck_high", "saturated"]
+SEVEN = [(0.2, 0.17), (0.72, 0.17), (0.72, 0.2), (0.45, 0.9)]  # of the pad
+HOSTILE = "<img src=x onerror=document.title=1>"
+
+# The colour and opacity in the middle of every cell of a layer's grid, as [r, g, b, a].
+CELLS = """
+const canvas = [...document.querySelectorAll('.layer')].find((one) => one.dataset.layer === arguments[0]).querySelector('canvas');
+const [layer, units] = arguments;
+return import('/web/grid.js').then(({ layout }) => {
+  const { columns, cell } = layout(units, canvas.parentElement.clientWidth - 4);
+  const middle = 2 + Math.floor((cell - Math.max(1, Math.round(cell / 10))) / 2);
+  const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext('2d', { willReadFrequently: true });
+  copy.drawImage(canvas, 0, 0);
+  const { data } = copy.getImageData(0, 0, canvas.width, canvas.height);
+  return Array.from({ length: units }, (_, unit) => {
+    const at = 4 * ((middle + Math.floor(unit / columns) * cell) * canvas.width + middle + (unit % columns) * cell);
+    return [...data.slice(at, at + 4)];
+  });
+});
+"""
+# Where the middle of a unit's cell is, from the canvas' top left corner.
+PLACE = """
+const [selector, unit, units] = arguments;
+const canvas = document.querySelector(selector);
+return import('/web/grid.js').then(({ layout }) => {
+  const { columns, cell } = layout(units, canvas.parentElement.clientWidth - 4);
+  return [2 + (unit % columns) * cell + cell / 2, 2 + Math.floor(unit / columns) * cell + cell / 2];
+});
+"""
+DRAWN = "return [...document.querySelectorAll('.sheet canvas')].filter((canvas) => canvas.dataset.drawn === String(arguments[0])).length >= arguments[1]"
+
+
+class Page(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.browser = Browser()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.browser.close()
+
+    def setUp(self):
+        self.browser.size(1440, 1000)
+        self.browser.go("about:blank")
+        self.browser.requests()
+        self.browser.complaints()
+
+    def visit(self, relud, fragment=""):
+        """Another page first, so that an address that differs in its fragment only is loaded anew."""
+        self.url = relud.url
+        self.browser.go("about:blank")
+        self.browser.go(f"{relud.url}/{fragment}")
+
+    def visit_digits(self, relud, fragment="", rows=1797):
+        self.visit(relud, fragment)
+        self.browser.wait("the grids are drawn", DRAWN, rows, 2)
+
+    def quiet(self):
+        """No complaint in the console, and nobody else was asked for anything."""
+        self.assertEqual(self.browser.complaints(), [])
+        for address in self.browser.requests():
+            self.assertTrue(address.startswith((self.url + "/", "data:", "about:")), address)
+
+    def value(self, selector):
+        return self.browser.run("return document.querySelector(arguments[0]).dataset.value", selector)
+
+    def expect_layers(self, stats):
+        """Once the page has heard of them."""
+        self.browser.wait("the page is current", "return document.getElementById('samples').dataset.value === arguments[0]", str(stats["samples"]))
+        names = self.browser.run("return [...document.querySelectorAll('.layer')].map((one) => one.querySelector('.toggle').textContent)")
+        self.assertEqual(names, [layer["name"] for layer in stats["layers"]])
+        for i, layer in enumerate(stats["layers"], start=1):
+            at = f".layer:nth-child({i}) .facts [data-field={{}}]".format
+            self.assertEqual(self.value(at("units")), str(layer["units"]))
+            self.assertEqual(self.value(at("sparsity")), "" if layer["sparsity"] is None else self.browser.run("return String(arguments[0])", layer["sparsity"]))
+            for verdict in VERDICTS:
+                wanted = f"{layer[verdict]['count']:,}" if layer[verdict] else "no range"
+                self.assertEqual(self.browser.text(at(verdict)), wanted, f"{layer['name']} {verdict}")
+
+    def open_unit(self, layer, unit, units):
+        at = f"[data-layer={layer}] .sheet canvas"
+        self.browser.pointer(at, [self.browser.run(PLACE, at, unit, units)])
+        return f"[data-layer={layer}] .unit"
+
+    def expect_unit(self, panel, layer, unit):
+        self.assertEqual(self.browser.text(f"{panel} h4"), f"{layer['name']}, unit {unit}")
+        for field in ("active", "rate", "mean", "mean_abs", "max_preactivation", "margin"):
+            said, value = self.value(f"{panel} [data-field={field}]"), layer["unit_stats"][field][unit]
+            self.assertEqual(float(said) if said else None, value, field)
+        holding = [verdict for verdict in VERDICTS if layer[verdict] and unit in layer[verdict]["units"]]
+        shown = self.browser.run("return [...document.querySelectorAll(arguments[0])].map((one) => one.dataset.verdict)", f"{panel} [data-verdict]")
+        self.assertEqual(shown, holding)
+
+    def draw(self, strokes=SEVEN):
+        size = self.browser.run("return document.getElementById('pad').clientWidth")
+        self.browser.pointer("#pad", [(x * size, y * size) for x, y in strokes])
+
+    def posted(self):
+        """The body of the last inference that the page asked for."""
+        for entry in reversed(self.browser.log("performance")):
+            message = json.loads(entry["message"])["message"]
+            request = message["params"].get("request", {})
+            if message["method"] == "Network.requestWillBeSent" and request["method"] == "POST":
+                return request["postData"]
+        raise AssertionError("nothing was posted")
+
+    # What is shown
+
+    def test_values_equal_those_of_stats(self):
+        with Relud(DYING, DIGITS) as relud:
+            relud.infer_digits("digits-dying")
+            stats = relud.stats()
+            self.visit_digits(relud)
+            self.expect_layers(stats)
+            self.assertEqual(self.value("#samples"), "1797")
+            self.assertEqual(float(self.value("#trend-dead b")), stats["totals"]["dead_fraction"])
+            self.assertEqual(float(self.value("#trend-sparsity b")), stats["totals"]["sparsity"])
+            self.assertIn("74 of 192 units", self.browser.text("#trend-dead"))
+            self.assertEqual(self.browser.text("#state"), "ready")
+            self.quiet()
+
+    def test_a_unit_is_told_by_click_and_by_key(self):
+        with Relud(DYING) as relud:
+            relud.infer_digits("digits-dying")
+            layer = relud.stats()["layers"][0]
+            dead, proven = layer["dead"]["units"][0], layer["dead_proven"]["units"][0]
+            alive = next(unit for unit, active in enumerate(layer["unit_stats"]["active"]) if active > 100)
+            self.visit_digits(relud)
+            for unit in (dead, proven, alive):
+                panel = self.open_unit("fc1", unit, layer["units"])
+                self.expect_unit(panel, layer, unit)
+            self.open_unit("fc1", dead, layer["units"])
+            self.assertEqual(float(self.value(f"{panel} [data-field=rate_upper_95]")), layer["dead"]["rate_upper_95"])
+            self.assertIn("no gradient passes", self.browser.text(panel))
+            self.browser.type("[data-layer=fc1] .sheet canvas", "\ue014")  # the right arrow
+            self.expect_unit(panel, layer, dead + 1)
+            self.browser.click(f"{panel} .close")
+            self.assertTrue(self.browser.run("return document.querySelector(arguments[0]).hidden", panel))
+            self.quiet()
+
+    def test_colours_are_those_of_the_rates(self):
+        with Relud(DYING) as relud:
+            relud.infer_digits("digits-dying")
+            layer = relud.stats()["layers"][0]
+            self.visit_digits(relud)
+            drawn = self.browser.run(CELLS, "fc1", layer["units"])
+            rates = layer["unit_stats"]["rate"]
+            wanted = self.browser.run("return import('/web/colours.js').then(({ rateColour }) => arguments[0].map((rate) => rateColour(rate)))", rates)
+            colour = lambda pixel: "rgb({} {} {})".format(*pixel[:3])
+            alive = [unit for unit, rate in enumerate(rates) if rate > 0]
+            self.assertEqual([colour(drawn[unit]) for unit in alive], [wanted[unit] for unit in alive])
+            self.assertGreater(len({wanted[unit] for unit in alive}), 20)
+            for unit in layer["dead"]["units"]:  # crossed out in red, or in white on red
+                red, green, blue, _ = drawn[unit]
+                self.assertTrue(red > 2 * max(green, blue) or unit in layer["dead_proven"]["units"], drawn[unit])
+            self.quiet()
+
+    def test_a_count_shows_its_units(self):
+        with Relud(DYING) as relud:
+            relud.infer_digits("digits-dying")
+            layer = relud.stats()["layers"][0]
+            self.visit_digits(relud)
+            self.browser.click("[data-layer=fc1] .facts .rare")
+            lit = [unit for unit, pixel in enumerate(self.browser.run(CELLS, "fc1", layer["units"])) if pixel[3] > 200]
+            self.assertEqual(lit, layer["rare"]["units"])
+            self.quiet()
+
+    def test_the_windows_are_those_of_stats(self):
+        with Relud(DYING) as relud:
+            relud.infer_digits("digits-dying")
+            self.visit_digits(relud)
+            self.browser.requests()
+            self.browser.run("document.querySelector('#windows input[value=\"60s\"]').click()")
+            self.browser.wait("the window is asked for", "return location.hash.includes('window=60s') && document.querySelector('#samples').dataset.value === '1797'")
+            time.sleep(1)
+            asked = [address for address in self.browser.requests() if "/stats?" in address]
+            self.assertTrue(asked and "window=60s" in asked[-1], asked)
+            self.expect_layers(relud.stats("window=60s"))
+            self.quiet()
+
+    def test_another_model_can_be_chosen(self):
+        with Relud(DYING, DIGITS) as relud:
+            relud.infer_digits("digits-dying")
+            relud.infer_digits("digits")
+            self.visit_digits(relud)
+            self.browser.type("#model", "digits\ue007")  # by its first letters, and enter
+            self.browser.wait("the other is shown", "return document.querySelector('#trend-dead').textContent.includes('2 of 192 units')")
+            self.expect_layers(relud.stats("model=digits"))
+            self.visit_digits(relud, "#model=digits")
+            self.expect_layers(relud.stats("model=digits"))
+            self.quiet()
+
+    def test_what_a_level_does_not_measure_is_said(self):
+        with Relud(DIGITS, "--stats", "counts") as relud:
+            relud.infer_digits("digits")
+            self.visit_digits(relud)
+            self.assertEqual(self.browser.text("[data-layer=fc1] .facts [data-field=dormant]"), "not measured")
+            panel = self.open_unit("fc1", 3, 128)
+            self.assertEqual(self.browser.text(f"{panel} [data-field=mean]"), "not measured")
+            self.assertEqual(float(self.value(f"{panel} [data-field=rate]")), relud.stats()["layers"][0]["unit_stats"]["rate"][3])
+            self.quiet()
+        with Relud(DIGITS, "--stats", "off") as relud:
+            relud.infer_digits("digits")
+            self.visit(relud)
+            self.browser.wait("it is said", "return document.querySelector('.layer .badge')?.textContent === 'statistics are off'")
+            self.assertIn("not measured", self.browser.text("#trend-dead"))
+            self.assertEqual(self.browser.text("[data-layer=fc1] .facts [data-field=dead]"), "not measured")
+            self.quiet()
+
+    def test_few_rows_are_undecided(self):
+        with Relud(DIGITS) as relud:
+            relud.post('{"inputs":[' + ",".join("5" * 64) + "]}")
+            self.visit_digits(relud, rows=1)
+            self.assertEqual(self.browser.text("[data-layer=fc1] .badge"), "undecided: 1 of 1,000 rows")
+            self.assertIn("undecided", self.browser.text("#trend-dead"))
+            pixels = self.browser.run(CELLS, "fc1", 128)
+            self.assertTrue(all(abs(red - blue) < 40 for red, _, blue, alpha in pixels if alpha > 200), "greyed")
+            self.quiet()
+
+    # The example
+
+    def test_a_drawn_digit_lights_the_units_it_activates(self):
+        with Relud(DIGITS) as relud:
+            relud.infer_digits("digits")
+            self.visit_digits(relud)
+            self.draw()
+            self.browser.click("#infer")
+            self.browser.wait("there is an answer", "return !document.getElementById('outcome').hidden")
+            body = self.posted()
+            reply = relud.post(body)
+            pixels = json.loads(body)["inputs"][0]
+            self.assertTrue(len(pixels) == 64 and min(pixels) == 0 and max(pixels) == 16 and sum(pixels) > 100, pixels)
+            for layer in reply["stats"]["layers"]:
+                lit = [unit for unit, pixel in enumerate(self.browser.run(CELLS, layer["name"], layer["units"])) if pixel[3] > 200]
+                self.assertEqual(lit, layer["active_units"][0])
+                self.assertEqual(self.value(f"[data-layer={layer['name']}] .lit"), str(layer["active"][0]))
+            shown = self.browser.run("return [...document.querySelectorAll('#outputs li')].map((one) => Number(one.dataset.value))")
+            self.assertEqual(shown, reply["outputs"][0])
+            self.assertEqual(self.browser.text("#label"), reply["labels"][0])
+            self.browser.click("#unlight")
+            opaque = [pixel for pixel in self.browser.run(CELLS, "fc1", 128) if pixel[3] > 200]
+            self.assertEqual(len(opaque), 128)
+            self.quiet()
+
+    def test_the_pad_takes_keys(self):
+        with Relud(DIGITS) as relud:
+            self.visit_digits(relud, rows=0)
+            self.browser.type("#pad", "\ue012 ")  # the left arrow, space
+            self.browser.click("#infer")
+            self.browser.wait("there is an answer", "return !document.getElementById('outcome').hidden")
+            pixels = json.loads(self.posted())["inputs"][0]
+            self.assertEqual([(i, pixel) for i, pixel in enumerate(pixels) if pixel], [(4 * 8 + 3, 16)])
+
+    def test_a_refusal_is_the_servers_own_sentence(self):
+        with Relud(DIGITS) as relud:
+            self.visit_digits(relud, rows=0)
+            self.browser.run("document.querySelector('#mode input[value=write]').click()")
+            for text, inputs in (("1, 2 3", "[1,2,3]"), ("[[1, ", "[[1,"), ("1 two 3", "[1,two,3]")):
+                self.browser.run("document.getElementById('numbers').value = ''")
+                self.browser.type("#numbers", text)
+                self.browser.click("#infer")
+                sentence = relud.post(f'{{"stats":"units","inputs":{inputs}}}')["error"]
+                self.browser.wait(sentence, "return document.getElementById('refusal').textContent === arguments[0] && !document.getElementById('refusal').hidden", sentence)
+            complaints = self.browser.complaints()  # of the three refusals, by Chromium itself
+            self.assertTrue(len(complaints) == 3 and all("status of 400" in text for text in complaints), complaints)
+
+    def test_any_model_takes_a_random_example(self):
+        with tempfile.TemporaryDirectory() as directory:
+            chain(f"{directory}/net.onnx", 30, 2, ("Relu", "LeakyRelu"))
+            with Relud(f"{directory}/net.onnx") as relud:
+                relud.post(random_body(1500, 30))
+                self.visit_digits(relud, rows=1500)
+                self.assertTrue(self.browser.run("return document.getElementById('drawing').hidden"))
+                self.browser.click("#random")
+                self.browser.click("#infer")
+                self.browser.wait("there is an answer", "return !document.getElementById('outcome').hidden")
+                reply = relud.post(self.posted())
+                for layer in reply["stats"]["layers"]:
+                    self.assertEqual(self.value(f"[data-layer={layer['name']}] .lit"), str(layer["active"][0]))
+                self.expect_layers(relud.stats())
+                self.quiet()
+
+    # Hostile and unlucky circumstances
+
+    def test_names_are_text(self):
+        with tempfile.TemporaryDirectory() as directory:
+            chain(f"{directory}/model.onnx", 10, 2, name=HOSTILE + "{}")
+            labels = [f"{HOSTILE}{i}" for i in range(10)]
+            with open(f"{directory}/config.json", "w", encoding="utf-8") as file:
+                json.dump({"inputs": {"x": {"min": -1, "max": 1}}, "outputs": {"h1": {"labels": labels}}}, file)
+            with Relud("--model-name", HOSTILE, directory) as relud:
+                stats = relud.stats()
+                self.assertIn(HOSTILE, stats["layers"][0]["name"])
+                self.visit_digits(relud, rows=0)
+                self.browser.click("#random")
+                self.browser.click("#infer")
+                self.browser.wait("there is an answer", "return !document.getElementById('outcome').hidden")
+                self.browser.run("document.querySelector('.layer .sheet canvas').dispatchEvent(new KeyboardEvent('keydown', {key: 'End'}))")
+                text = self.browser.run("return document.body.innerText")
+                self.assertGreaterEqual(text.count(HOSTILE), 2 + 1 + 10)
+                self.assertEqual(self.browser.run("return document.getElementById('model').textContent"), HOSTILE)
+                self.assertEqual(self.browser.run("return [document.querySelectorAll('img').length, document.title]"), [0, "relud"])
+                self.quiet()
+
+    def test_a_key_is_asked_for_and_kept_in_the_tab(self):
+        with tempfile.NamedTemporaryFile("w") as keys:
+            keys.write("admin all-of-it\nmetrics only-numbers\ninfer only-answers\n")
+            keys.flush()
+            with Relud("--api-keys", keys.name, DIGITS) as relud:
+                self.visit(relud)
+                asks = "return document.getElementById('key-dialog').open && document.getElementById('key-sentence').textContent"
+                sentence = self.browser.wait("a key is asked for", asks)
+                self.assertIn("Authorization: Bearer KEY", sentence)
+                self.browser.type("#key", "wrong\n")
+                self.browser.wait("it is asked for again", asks + " && document.getElementById('key').value === ''")
+                self.browser.type("#key", "all-of-it\n")
+                self.browser.wait("the grids are drawn", DRAWN, 0, 2)
+                kept = self.browser.run("return [sessionStorage.getItem('relud-key'), JSON.stringify(localStorage), document.cookie, location.href]")
+                self.assertEqual(kept[0], "all-of-it")
+                self.assertNotIn("all-of-it", "".join(kept[1:]))
+                self.expect_layers(relud.stats(key="all-of-it"))
+                self.browser.click("#forget-key")
+                self.browser.wait("a key is asked for", asks)
+                self.browser.type("#key", "only-numbers\n")
+                self.browser.wait("a key for numbers shows them", DRAWN, 0, 2)
+                self.browser.wait("and says what is missing", "return document.getElementById('refused').textContent === '/models takes a key of another scope'")
+                self.browser.click("#forget-key")
+                self.browser.wait("a key is asked for", asks)
+                self.browser.type("#key", "only-answers\n")
+                self.browser.wait("a key for answers takes an example", "return !document.getElementById('example').hidden && document.getElementById('refused').textContent.includes('/stats takes a key')")
+                self.browser.run("sessionStorage.clear()")
+
+    def test_a_server_that_goes_and_comes_back(self):
+        relud = Relud(DIGITS)
+        try:
+            relud.infer_digits("digits")
+            self.visit_digits(relud)
+            self.quiet()
+            relud.stop()
+            self.browser.wait("it is said", "return !document.getElementById('unreachable').hidden")
+            self.assertIn("not reachable", self.browser.text("#unreachable"))
+            self.assertEqual(self.value("#samples"), "1797")
+            relud = Relud(DIGITS, port=relud.port)
+            self.browser.wait("it is back", "return document.getElementById('unreachable').hidden && document.getElementById('samples').dataset.value === '0'")
+            self.browser.wait("the grids are drawn anew", DRAWN, 0, 2)
+            complaints = [text for text in self.browser.complaints() if "ERR_CONNECTION_REFUSED" not in text]
+            self.assertEqual(complaints, [])
+        finally:
+            relud.stop()
+
+    def test_nobody_looks_nothing_is_asked(self):
+        with Relud(DIGITS) as relud:
+            self.visit_digits(relud, rows=0)
+            first = self.browser.call("GET", "/window")
+            other = self.browser.call("POST", "/window/new", {"type": "tab"})["handle"]
+            self.browser.call("POST", "/window", {"handle": other})
+            time.sleep(1)
+            before = relud.requests()
+            time.sleep(5)
+            hidden = relud.requests() - before
+            self.browser.call("DELETE", "/window")
+            self.browser.call("POST", "/window", {"handle": first})
+            self.assertEqual(hidden, 1, "only the question itself")
+            before = relud.requests()
+            time.sleep(5)
+            self.assertGreater(relud.requests() - before, 4)
+
+    # Sizes
+
+    def expect_no_overflow(self, width):
+        wide = self.browser.run("""return [...document.querySelectorAll('body *')].filter((one) => one.getBoundingClientRect().right > arguments[0] + 1
+            && !one.closest('[hidden]') && one.getClientRects().length).map((one) => one.tagName + '.' + one.className).slice(0, 5)""", width)
+        self.assertEqual(wide, [])
+        self.assertLessEqual(self.browser.run("return document.documentElement.scrollWidth"), width)
+
+    def test_a_phone_needs_no_sideways_scrolling(self):
+        name = "a-rather-long-name-of-a-model-" * 4
+        with Relud("--model-name", name, DIGITS) as relud:
+            relud.infer_digits(name)
+            self.browser.size(360, 740)
+            self.visit(relud)
+            self.browser.wait("the layers are there", "return document.querySelectorAll('.layer').length === 2")
+            self.expect_no_overflow(360)
+            self.draw()
+            self.browser.click("#infer")
+            self.browser.wait("there is an answer", "return !document.getElementById('outcome').hidden")
+            self.browser.run("document.querySelector('[data-layer=fc1] .sheet').scrollIntoView()")
+            self.browser.wait("the grid is drawn", "return document.querySelector('[data-layer=fc1] canvas').dataset.drawn === '1798'")
+            panel = self.open_unit("fc1", 17, 128)
+            self.expect_unit(panel, relud.stats()["layers"][0], 17)
+            self.expect_no_overflow(360)
+            self.quiet()
+
+    def test_large_layers_are_drawn_where_they_are_seen(self):
+        with tempfile.TemporaryDirectory() as directory:
+            chain(f"{directory}/net.onnx", 4096, 50)
+            with Relud(f"{directory}/net.onnx") as relud:
+                relud.post(random_body(1000, 4096))
+                began = time.monotonic()
+                self.visit(relud)
+                self.browser.wait("the first grid is drawn", DRAWN, 1000, 1)
+                took = time.monotonic() - began
+                self.browser.click("#expand")
+                last = ".layer:last-child"
+                self.browser.run("document.querySelector(arguments[0]).scrollIntoView()", last)
+                self.browser.wait("the last grid is drawn", "return document.querySelector(arguments[0]).dataset.drawn === '1000'", f"{last} .sheet canvas")
+                alive = self.browser.run("return [...document.querySelectorAll('.sheet canvas')].filter((canvas) => canvas.width > 0).length")
+                self.assertLess(alive, 10)
+                layer = relud.stats()["layers"][49]
+                panel = self.open_unit(layer["name"], 2000, 4096)
+                self.expect_unit(panel, layer, 2000)
+                self.assertLess(took, 20)
+                print(f"50 layers of 4096 units: the first grid after {took:.1f} s", file=sys.stderr)
+                self.quiet()
+
+    def test_themes(self):
+        background = "return getComputedStyle(document.body).backgroundColor"
+        with Relud(DIGITS) as relud:
+            self.visit_digits(relud, rows=0)
+            light = self.browser.run(background)
+            self.browser.size(1440, 1000, dark=True)
+            dark = self.browser.run(background)
+            self.assertNotEqual(light, dark)
+            self.browser.click("#theme")  # auto -> light
+            self.assertEqual(self.browser.run(background), light)
+            self.browser.size(1440, 1000)
+            self.browser.click("#theme")  # light -> dark
+            self.assertEqual(self.browser.run(background), dark)
+            self.browser.click("#theme")
+            self.assertEqual(self.browser.run(background), light)
+            self.quiet()
+
+    # Metrics
+
+    def test_quantiles_are_prometheus_own(self):
+        """The worked cases: inside a bucket, in the first, beyond the last bound, nothing."""
+        with Relud(DIGITS) as relud:
+            self.visit_digits(relud, rows=0)
+            script = "return import('/web/metrics.js').then(({ quantile }) => quantile(arguments[0], arguments[1].map(([bound, n]) => [bound ?? Infinity, n])))"
+            buckets = [[1, 10], [2, 30], [4, 40], [None, 40]]
+            for q, counted, wanted in ((0.5, buckets, 1.5), (0.1, buckets, 0.4), (0.99, buckets, 3.92), (0.9, [[1, 0], [2, 5], [None, 10]], 2),
+                                       (0.5, [[1, 0], [None, 0]], None), (0.5, [], None)):
+                got = self.browser.run(script, q, counted)
+                self.assertTrue(got == wanted or abs(got - wanted) < 1e-12, (q, counted, got))
+
+    def test_requests_show_as_rate_and_latency(self):
+        with Relud(DIGITS) as relud:
+            self.visit_digits(relud, rows=0)
+            body = '{"inputs":[' + ",".join("5" * 64) + "]}"
+            for _ in range(40):
+                relud.post(body)
+                time.sleep(0.05)
+            self.browser.wait("there is a rate", "return Number(document.querySelector('#trend-requests b').dataset.value) > 1")
+            p50, p99 = (float(self.value(f"#trend-latency [data-line={line}]")) for line in ("p50", "p99"))
+            self.assertTrue(0 < p50 <= p99 < 10, (p50, p99))
+            self.assertEqual(float(self.value("#trend-batch b")), 1)
+            self.quiet()
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
