@@ -32,7 +32,7 @@ const trends = {
   dead: {title: 'Dead', lines: ['dead'], format: percent, least: 0.01},
   sparsity: {title: 'Sparsity', lines: ['sparsity'], format: percent, least: 0.01},
   requests: {title: 'Requests / s', lines: ['requests'], format: perSecond, least: 1},
-  latency: {title: 'Latency', lines: ['p50', 'p99'], format: duration, least: 1e-5},
+  latency: {title: 'Latency', lines: ['p50', 'p99'], format: duration, least: 1e-3, floor: 1e-5},
   batch: {title: 'Batch', lines: ['rows'], format: perSecond, least: 1},
 };
 for (const [name, options] of Object.entries(trends)) {
@@ -192,7 +192,7 @@ async function refreshUnits(model, era) {
 function fail(error) {
   if (error instanceof Unreachable) {
     state.reading = null;
-    for (const trend of Object.values(trends)) trend.add(Date.now(), [], 'not reachable');
+    for (const trend of Object.values(trends)) trend.interrupt(Date.now(), 'not reachable');
     showReachable(false);
   } else if (error instanceof Refused) {
     showReachable(true);
@@ -282,7 +282,9 @@ for (const radio of byId('windows').elements.window) {
 document.addEventListener('visibilitychange', () => {
   clearTimeout(state.timer);
   state.reading = null;
-  if (!document.hidden) poll();
+  if (document.hidden) return;
+  for (const trend of Object.values(trends)) trend.interrupt(Date.now(), 'asking …');
+  poll();
 });
 
 followTheme(() => {

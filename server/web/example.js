@@ -94,7 +94,7 @@ export class Example {
     this.text.addEventListener('input', () => this.countNumbers());
     byId('random').addEventListener('click', () => this.randomise());
     byId('clear').addEventListener('click', () => this.clear());
-    byId('unlight').addEventListener('click', () => this.forget());
+    byId('unlight').addEventListener('click', () => this.onReply(null));
     for (const radio of this.form.elements.mode)
       radio.addEventListener('change', () => this.showMode());
   }

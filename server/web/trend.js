@@ -32,9 +32,11 @@ function ceilingOf(series, least) {
 }
 
 export class Trend {
-  /* lines: names of its series, the first of them the headline; format(value) a number's text. */
-  constructor({id, title, lines, format, least}, onHover) {
-    Object.assign(this, {lines, format, least, points: lines.map(() => []), cursor: null});
+  /* lines: names of its series, the first of them the headline; format(value): a number's text;
+   * least: the chart reaches at least so high; floor: of a logarithmic scale, 0 for a linear one.
+   */
+  constructor({id, title, lines, format, least, floor = 0}, onHover) {
+    Object.assign(this, {lines, format, least, floor, points: lines.map(() => []), cursor: null});
     this.values = lines.map((name) => el('b', {'data-line': name}));
     this.note = el('small', {class: 'muted'});
     this.top = el('small', {class: 'top'});
@@ -48,14 +50,20 @@ export class Trend {
     const heads =
       lines.map((name, i) => el('span', {class: `head head${i}`},
                   ...(lines.length > 1 ? [el('small', {}, name)] : []), this.values[i]));
-    this.element =
-      el('article', {class: 'trend', id}, el('h2', {}, title), el('p', {class: 'heads'}, ...heads),
-        this.note, el('div', {class: 'plot'}, this.top, this.chart));
+    this.element = el('article', {class: 'trend', id}, el('h2', {}, title),
+      el('p', {class: 'heads'}, ...heads), this.note,
+      el('div', {class: 'plot'}, this.top,
+        floor ? el('small', {class: 'floor'}, `log, from ${format(floor)}`) : '', this.chart));
   }
 
   clear() {
     this.points = this.lines.map(() => []);
     this.draw(Date.now());
+  }
+
+  /* Nothing is known from here on until the next values. */
+  interrupt(at, note) {
+    this.add(at, [], note);
   }
 
   /* A value for each line, null where there is none. */
@@ -74,11 +82,18 @@ export class Trend {
     this.end = now;
     this.span = Math.max(SHORTEST_MS, now - first);
     const x = (at) => WIDTH - 3 - ((now - at) / this.span) * (WIDTH - 6);
-    const y = (value) => HEIGHT - 3 - (value / ceiling) * (HEIGHT - 8);
+    const y = (value) => HEIGHT - 3 - this.height(value, ceiling) * (HEIGHT - 6);
     this.x = x;
     this.paths.forEach((path, i) => path.setAttribute('d', pathOf(this.points[i], x, y)));
     setText(this.top, this.format(ceiling));
     this.showValues();
+  }
+
+  /* From 0 at the bottom to 1 at the ceiling. */
+  height(value, ceiling) {
+    const {floor} = this;
+    if (!floor) return value / ceiling;
+    return Math.log(Math.max(value, floor) / floor) / Math.log(ceiling / floor);
   }
 
   timeAt(event) {
