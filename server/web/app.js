@@ -119,8 +119,7 @@ function showStats(stats, at) {
   byId('samples').dataset.value = stats.samples;
   setText(byId('since'), ago((at - Date.parse(stats.since)) / 1000));
   byId('since').title = stats.since;
-  setText(byId('outside'),
-    stats.out_of_range_rows === null ? 'no range declared' : count(stats.out_of_range_rows));
+  setText(byId('outside'), outsideText(stats));
   setText(byId('silent'), count(totals.silent));
   complain('drift-error', stats.drift?.error ? `Drift: ${stats.drift.error}` : '');
   const note =
@@ -129,6 +128,11 @@ function showStats(stats, at) {
   trends.sparsity.add(
     at, [totals.sparsity], totals.units ? 'share of inactive observations' : undecidedText(stats));
   layers.update(stats);
+}
+
+function outsideText({out_of_range_rows: rows, level}) {
+  if (rows !== null) return count(rows);
+  return level === 'off' ? NOT_MEASURED : 'no range declared';
 }
 
 function undecidedText(stats) {

@@ -79,13 +79,15 @@ function drawBar(context, x, y, size) {
 
 /* One cell; colour holds themeColours(). */
 export function drawCell(context, x, y, size, cell, colour) {
-  const {kind, rate, decided} = cell;
+  const {kind, rate, decided, lit} = cell;
   const shades = decided ? colour : {...colour, dead: colour.muted, silent: colour.muted};
   if (kind === KIND.dead || kind === KIND.proven) {
     drawDead(context, x, y, size, shades, kind === KIND.proven);
   } else if (kind === KIND.silent) {
     drawSilent(context, x, y, size, shades);
   } else if (kind === KIND.unknown) {
+    context.fillStyle = colour.muted;
+    if (lit) context.fillRect(x, y, size, size);
     outline(context, x, y, size, colour.line, 1);
   } else {
     context.fillStyle = rateColour(rate, decided);
@@ -196,9 +198,9 @@ export class Grid {
     const {kinds, rates, decided} = this.cells;
     for (let unit = 0; unit < this.units; unit++) {
       const [x, y] = [(unit % columns) * cell, Math.floor(unit / columns) * cell];
-      context.globalAlpha = this.marked && !this.marked[unit] ? 0.16 : 1;
-      drawCell(context, x, y, size, {kind: kinds[unit], rate: rates ? rates[unit] : null, decided},
-        colour);
+      const lit = Boolean(this.marked?.[unit]);
+      context.globalAlpha = this.marked && !lit ? 0.16 : 1;
+      drawCell(context, x, y, size, {kind: kinds[unit], rate: rates?.[unit], decided, lit}, colour);
     }
     context.globalAlpha = 1;
     if (this.selected !== null) this.paintSelection(context, size, colour);

@@ -1,6 +1,6 @@
 /* One counted layer: a line of counts, its spectrum of rates, and when it is open the grid of its
  * units. */
-import {rateColour} from './colours.js';
+import {RATE_FLOOR, rateColour} from './colours.js';
 import {count, el, NOT_MEASURED, percent, setNumber, setText, svg} from './dom.js';
 import {Grid, KIND} from './grid.js';
 import {UnitPanel} from './unit.js';
@@ -35,6 +35,23 @@ function kindsOf(layer) {
   }
   if (layer.dead_proven && !layer.dead_proven.void) markAll(kinds, layer.dead_proven, KIND.proven);
   return kinds;
+}
+
+/* Shares of units by rate: those never active first, those always active last. */
+function spectrumOf(layer) {
+  if (!(layer.observations > 0) || !layer.rate_histogram) return [];
+  const {counts, edges} = layer.rate_histogram;
+  const [dead, silent, always] =
+    [layer.dead, layer.silent, layer.always_on].map((verdict) => verdict.count);
+  const bins = counts.map((units, i) => ({
+    units: units - (i === 0 ? dead + silent : 0) - (i === counts.length - 1 ? always : 0),
+    look:
+      {fill: rateColour(Math.sqrt(Math.max(edges[i], RATE_FLOOR) * edges[i + 1]), layer.decided)},
+  }));
+  return [
+    {units: dead, look: {class: 'never'}}, {units: silent, look: {class: 'never silent'}}, ...bins,
+    {units: always, look: {fill: rateColour(1, layer.decided)}}
+  ];
 }
 
 function maskOf(units, indices) {
@@ -155,40 +172,29 @@ export class LayerCard {
 
   updateVerdict(field, verdict) {
     const shown = this.shown[field];
+    const undeclared = field === 'dead_proven' && this.stats.level !== 'off';
     if (verdict)
       setNumber(shown, verdict.count, count);
     else
-      setText(shown,
-        field === 'dead_proven' && this.stats.out_of_range_rows === null ? 'no range'
-                                                                         : NOT_MEASURED);
+      setText(shown, undeclared ? 'no range' : NOT_MEASURED);
     shown.classList.toggle('none', !verdict);
     shown.parentElement.classList.toggle('zero', !verdict?.count);
     shown.parentElement.classList.toggle('void', Boolean(verdict?.void));
     shown.parentElement.disabled = !verdict?.count && this.chosen !== field;
   }
 
-  /* Shares of units by rate: those never active first, those always active last. */
   updateSpectrum(layer) {
-    const {counts, edges} = layer.rate_histogram ?? {counts: [], edges: []};
-    const never = (layer.dead?.count ?? 0) + (layer.silent?.count ?? 0);
-    const always = layer.always_on?.count ?? 0;
-    const bins = counts.map(
-      (units, i) => [units - (i === 0 ? never : 0) - (i === counts.length - 1 ? always : 0),
-        rateColour(Math.sqrt(Math.max(edges[i], 1e-4) * edges[i + 1]), layer.decided)]);
-    const parts = layer.observations > 0 && counts.length
-      ? [[never, null], ...bins, [always, rateColour(1, layer.decided)]]
-      : [];
     let x = 0;
-    const rects = parts.map(([units, fill], i) => {
+    const rects = spectrumOf(layer).map(({units, look}) => {
       const width = (1000 * Math.max(0, units)) / layer.units;
-      const rect = svg('rect', {x, y: 0, width, height: 10, class: i === 0 ? 'never' : ''});
-      if (fill) rect.setAttribute('fill', fill);
+      const rect = svg('rect', {x, y: 0, width, height: 10, ...look});
       x += width;
       return rect;
     });
+    const [dead, silent, always] = ['dead', 'silent', 'always_on'].map((f) => layer[f]?.count ?? 0);
     this.spectrum.replaceChildren(svg('title', {}, 'share of units by firing rate'), ...rects);
-    this.spectrum.setAttribute(
-      'aria-label', `share of units by firing rate: ${never} never, ${always} always active`);
+    this.spectrum.setAttribute('aria-label',
+      `share of units by firing rate: ${dead + silent} never, ${always} always active`);
   }
 
   updateUnits(stats, layer) {

@@ -216,7 +216,15 @@ class Page(unittest.TestCase):
             self.visit(relud)
             self.browser.wait("it is said", "return document.querySelector('.layer .badge')?.textContent === 'statistics are off'")
             self.assertIn("not measured", self.browser.text("#trend-dead"))
-            self.assertEqual(self.browser.text("[data-layer=fc1] .facts [data-field=dead]"), "not measured")
+            for field in ("dead", "dead_proven"):
+                self.assertEqual(self.browser.text(f"[data-layer=fc1] .facts [data-field={field}]"), "not measured")
+            self.assertEqual(self.browser.text("#outside"), "not measured")
+            self.draw()
+            self.browser.click("#infer")
+            self.browser.wait("there is an answer", "return !document.getElementById('outcome').hidden")
+            layer = relud.post(self.posted())["stats"]["layers"][0]
+            lit = [unit for unit, pixel in enumerate(self.browser.run(CELLS, "fc1", 128)) if pixel[3] > 200]
+            self.assertEqual(lit, layer["active_units"][0])
             self.quiet()
 
     def test_few_rows_are_undecided(self):
