@@ -92,6 +92,8 @@ export class Example {
     byId('pad').addEventListener('contextmenu', (event) => event.preventDefault());
     this.form.addEventListener('submit', (event) => (event.preventDefault(), this.run()));
     this.text.addEventListener('input', () => this.countNumbers());
+    byId('try').open =
+      matchMedia('(min-width: 1081px)').matches; /* else it would hide the layers */
     byId('random').addEventListener('click', () => this.randomise());
     byId('clear').addEventListener('click', () => this.clear());
     byId('unlight').addEventListener('click', () => this.onReply(null));
@@ -109,8 +111,8 @@ export class Example {
     if (signature === this.signature) return;
     Object.assign(this, {signature, model});
     this.forget();
-    this.form.hidden = !model.inputs?.length;
-    if (this.form.hidden) return;
+    byId('try').hidden = !model.inputs?.length;
+    if (byId('try').hidden) return;
     const shape = imageShape(model);
     byId('mode').hidden = !shape;
     this.form.elements.mode.value = shape ? 'draw' : 'write';

@@ -28,8 +28,8 @@ function drawLegend() {
     context.fillStyle = rateColour(RATE_FLOOR ** (1 - x / (ramp.width - 1)));
     context.fillRect(x, 0, 1, ramp.height);
   }
-  byId('samples-legend').replaceChildren(...SAMPLES.map(([name,
-    cell]) => el('li', {}, drawSample(cell), name)));
+  const items = SAMPLES.map((sample) => el('li', {}, drawSample(sample[1]), sample[0]));
+  byId('samples-legend').replaceChildren(...items);
 }
 
 function chosenTheme() {
@@ -39,12 +39,11 @@ function chosenTheme() {
 
 /* redraw() is called whenever the colours have changed, and once now. */
 export function followTheme(redraw) {
+  const dark = matchMedia('(prefers-color-scheme: dark)');
   const use = () => {
     const theme = chosenTheme();
-    if (theme === 'auto')
-      delete document.documentElement.dataset.theme;
-    else
-      document.documentElement.dataset.theme = theme;
+    const system = dark.matches ? 'dark' : 'light';
+    document.documentElement.dataset.theme = theme === 'auto' ? system : theme;
     setText(byId('theme'), `theme: ${theme}`);
     drawLegend();
     redraw();
@@ -53,6 +52,6 @@ export function followTheme(redraw) {
     localStorage.setItem(KEY, THEMES[(THEMES.indexOf(chosenTheme()) + 1) % THEMES.length]);
     use();
   });
-  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', use);
+  dark.addEventListener('change', use);
   use();
 }

@@ -2,7 +2,7 @@
  */
 export const VERDICTS = [
   ['dead', 'dead', 'never active so far, and no gradient passes: it cannot learn its way back'],
-  ['dead_proven', 'proven dead', 'cannot be active for any input in the declared range'],
+  ['dead_proven', 'proven', 'cannot be active for any input in the declared range'],
   ['silent', 'silent', 'never active so far, but its function leaks, so that it can still learn'],
   ['dormant', 'dormant', 'its mean magnitude is at most 0.025 of its layer’s mean'],
   ['rare', 'rare', 'active in less than 1 % of the observations'],

@@ -15,10 +15,12 @@ static const struct {
 
 enum { FILES = sizeof files / sizeof files[0] };
 
-static const char *path_of(size_t file, char path[64])
+/* Gets a file; path is where it is. */
+static void get_file(const struct daemon *daemon, size_t file, char path[64], struct reply *reply)
 {
     snprintf(path, 64, "%s%s", files[file].name[0] ? "/web/" : "/", files[file].name);
-    return path;
+    client_get(daemon->port, path, reply);
+    cr_assert_eq(reply->status, 200, "%s", path);
 }
 
 /* The file in the repository is what is served. */
@@ -42,8 +44,7 @@ Test(page, is_served_as_it_stands_in_the_repository)
     for (size_t i = 0; i < FILES; i++) {
         char path[64], value[HEADER_BYTES];
         struct reply reply;
-        client_get(daemon.port, path_of(i, path), &reply);
-        cr_assert_eq(reply.status, 200, "%s", path);
+        get_file(&daemon, i, path, &reply);
         cr_assert_str_eq(reply_header(&reply, "Content-Type", value), files[i].type, "%s", path);
         expect_source(i, &reply);
         reply_free(&reply);
@@ -60,7 +61,7 @@ Test(page, keeps_to_a_strict_policy)
     for (size_t i = 0; i < FILES; i++) {
         char path[64], value[HEADER_BYTES];
         struct reply reply;
-        client_get(daemon.port, path_of(i, path), &reply);
+        get_file(&daemon, i, path, &reply);
         cr_assert_str_eq(reply_header(&reply, "Content-Security-Policy", value),
                          "default-src 'none'; script-src 'self'; style-src 'self'; "
                          "connect-src 'self'; img-src 'self' data:; base-uri 'none'; "

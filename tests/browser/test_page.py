@@ -347,7 +347,7 @@ class Page(unittest.TestCase):
                 self.browser.click("#forget-key")
                 self.browser.wait("a key is asked for", asks)
                 self.browser.type("#key", "only-answers\n")
-                self.browser.wait("a key for answers takes an example", "return !document.getElementById('example').hidden && document.getElementById('refused').textContent.includes('/stats takes a key')")
+                self.browser.wait("a key for answers takes an example", "return !document.getElementById('try').hidden && document.getElementById('refused').textContent.includes('/stats takes a key')")
                 self.browser.run("sessionStorage.clear()")
 
     def test_a_server_that_goes_and_comes_back(self):
@@ -401,6 +401,7 @@ class Page(unittest.TestCase):
             self.visit(relud)
             self.browser.wait("the layers are there", "return document.querySelectorAll('.layer').length === 2")
             self.expect_no_overflow(360)
+            self.browser.click("#try summary")
             self.draw()
             self.browser.click("#infer")
             self.browser.wait("there is an answer", "return !document.getElementById('outcome').hidden")
@@ -439,14 +440,13 @@ class Page(unittest.TestCase):
             self.visit_digits(relud, rows=0)
             light = self.browser.run(background)
             self.browser.size(1440, 1000, dark=True)
-            dark = self.browser.run(background)
-            self.assertNotEqual(light, dark)
+            dark = self.browser.wait("the system's theme is followed", "const now = getComputedStyle(document.body).backgroundColor; return now !== arguments[0] && now", light)
             self.browser.click("#theme")  # auto -> light
             self.assertEqual(self.browser.run(background), light)
             self.browser.size(1440, 1000)
             self.browser.click("#theme")  # light -> dark
             self.assertEqual(self.browser.run(background), dark)
-            self.browser.click("#theme")
+            self.browser.click("#theme")  # dark -> auto
             self.assertEqual(self.browser.run(background), light)
             self.quiet()
 
