@@ -130,6 +130,12 @@ def check_live_rules():
 
 # Containers
 
+def check_bodies_fit(variables, memory):
+    """The numbers read from bodies take up to twice their bytes; half of the memory is left to the models."""
+    limit = int(memory.lower().removesuffix("i").removesuffix("m")) << 20
+    assert 4 * int(variables["RELUD_MAX_INFLIGHT_BYTES"]) <= limit, f"{variables}, but {memory} of memory"
+
+
 def check_compose():
     services = loaded("docker/compose.yaml")[0]["services"]
     assert services["prometheus"]["volumes"][0] == "./prometheus:/etc/prometheus:ro"
@@ -137,6 +143,7 @@ def check_compose():
     host, _, port = target[0].partition(":")
     assert services[host]["image"] == "relud" and services[host]["ports"] == [f"127.0.0.1:{port}:{port}"]
     assert f"EXPOSE {port}\n" in open("Dockerfile", encoding="utf-8").read()
+    check_bodies_fit(services[host]["environment"], services[host]["mem_limit"])
 
 
 def check_kubernetes():
@@ -149,6 +156,7 @@ def check_kubernetes():
     for name in variables:
         option = name.removeprefix("RELUD_").lower().replace("_", "-")
         assert re.search(rf"^  --{option} ", options, flags=re.M), f"{name} is no option"
+    check_bodies_fit(variables, container["resources"]["limits"]["memory"])
     for selector in (deployment["spec"]["selector"]["matchLabels"], service["spec"]["selector"]):
         assert selector.items() <= template["metadata"]["labels"].items()
     ports = {port["name"]: port["containerPort"] for port in container["ports"]}
