@@ -211,11 +211,11 @@ deps-bench:
 	@tests/deps.sh $(PACKAGES_BUILD) $(PACKAGES_BENCH)
 	@tests/bench/peer.sh build/bench
 
-bench: deps-bench ## speed beside other runtimes; BENCH_ARGS="--quick --filter REGEX --json FILE"
+bench: deps-bench ## speed beside other runtimes; BENCH_ARGS="--quick --update --filter REGEX --json FILE"
 	@$(MAKE) --no-print-directory all $(BUILD)/tests/bench/kernels $(BUILD)/tests/bench/load
 	@tests/bench/bench.py --build $(BUILD) $(BENCH_ARGS)
 
-bench-serve: ## the daemon beside Node + ONNX Runtime and FastAPI + NumPy; BENCH_ARGS="--quick --json FILE"
+bench-serve: ## the daemon beside Node + ONNX Runtime and FastAPI + NumPy; BENCH_ARGS="--quick --update --json FILE"
 	@tests/deps.sh $(PACKAGES_BUILD) $(PACKAGES_SERVE)
 	@tests/bench/peer.sh build/bench
 	@$(MAKE) --no-print-directory all $(BUILD)/tests/bench/openload

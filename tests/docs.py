@@ -3,8 +3,8 @@
 
 Runs every `$ command` of a page's console blocks against a live relud that serves the bundled models, a fresh one for each
 page, and compares what comes out with what the page says (timings and times of day aside). The commands in README.md must be
-those that --help lists, the block after "a flag wins" its options. Links between files must lead somewhere. With --update the
-pages are corrected instead.
+those that --help lists, the block after "a flag wins" its options, and its benchmarks' figures those of docs/benchmarks.md.
+Links between files must lead somewhere. With --update the pages are corrected instead.
 """
 import glob
 import os
@@ -12,6 +12,7 @@ import re
 import subprocess
 import sys
 
+from bench.pages import SUMMARIES, with_headlines
 from daemon import RELUD, serving
 
 MODELS = ["models/digits", "models/digits-dying"]
@@ -63,6 +64,13 @@ def check_help(page, wrong):
     return re.sub(r"(a flag wins\):\n\n```\n)(.*?)(```)", replace, page, flags=re.S)
 
 
+def check_headlines(page, wrong):
+    true = with_headlines(page, SUMMARIES.read_text())
+    if true != page:
+        wrong.append("the benchmarks' headlines are not the figures of docs/benchmarks.md")
+    return true
+
+
 def check_links(name, page, wrong):
     """Targets that are files, seen from the page."""
     for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page):
@@ -77,7 +85,7 @@ def check_page(name, wrong):
     with serving(*MODELS) as url:
         port = url.rpartition(":")[2]
         page = re.sub(r"(```console\n)(.*?)(```)", lambda b: b[1] + check_console(b[2], port, wrong) + b[3], page, flags=re.S)
-    return check_help(page, wrong) if name == "README.md" else page
+    return check_headlines(check_help(page, wrong), wrong) if name == "README.md" else page
 
 
 def main():

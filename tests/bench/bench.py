@@ -16,7 +16,7 @@ import kernels
 import loading
 import models
 from machine import machine_line, warn_of_load
-from tables import into_page
+from pages import summary
 
 THREADS = (1, 2)
 PARTS = ("kernels", "load")
@@ -63,7 +63,8 @@ def parse():
     parser.add_argument("--filter", metavar="REGEX", help="only the kernels' cases whose names match")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all results there, too")
     parser.add_argument("--markdown", action="store_true", help="print Markdown tables")
-    parser.add_argument("--readme", type=Path, metavar="FILE", help="put the summary into that page")
+    parser.add_argument("--update", action="store_true",
+                        help="put the summary into docs/benchmarks.md and its headlines into README.md")
     parser.add_argument("--only", choices=PARTS, help="one part of it")
     parser.add_argument("--rounds", type=int, help="how often each contender has its turn")
     parser.add_argument("--dir", type=Path, default=models.ROOT / "build" / "bench",
@@ -71,8 +72,8 @@ def parse():
     return parser.parse_args()
 
 
-def write_readme(path, report):
-    with into_page(path, "bench"):
+def update_pages(report):
+    with summary("bench"):
         print(f"{report['machine']}\n")
         if "kernels" in report:
             kernels.print_targets(report["kernels"], markdown=True)
@@ -106,10 +107,10 @@ def main():
         report["load"] = loading.loads(program, tests / "load", options.quick)
         loading.print_loads(report["load"], options.markdown)
         sys.stdout.flush()
-    if options.readme:
-        write_readme(options.readme, report)
     if options.json:
         options.json.write_text(json.dumps(report, indent=1) + "\n")
+    if options.update:
+        update_pages(report)
 
 
 if __name__ == "__main__":

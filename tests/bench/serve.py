@@ -17,8 +17,9 @@ import numpy as np
 
 import models
 from machine import machine_line, warn_of_load
+from pages import summary
 from servers import Server, commands, run_sender, run_wrk, start_ms
-from tables import into_page, print_table
+from tables import print_table
 
 BODIES = 64  # different ones, sent in turn
 CONNECTIONS = {1: (1, 16, 64, 256), 64: (1, 16)}  # by rows of a request
@@ -267,7 +268,8 @@ def parse():
     parser.add_argument("--filter", metavar="REGEX", default="", help="only cases whose names match")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all results there, too")
     parser.add_argument("--markdown", action="store_true", help="print Markdown tables")
-    parser.add_argument("--readme", type=Path, metavar="FILE", help="put the summary into that page")
+    parser.add_argument("--update", action="store_true",
+                        help="put the summary into docs/benchmarks.md and its headlines into README.md")
     parser.add_argument("--rounds", type=int, help="how often each server has its turn")
     parser.add_argument("--dir", type=Path, default=models.ROOT / "build" / "bench",
                         help="for files and peers")
@@ -304,13 +306,13 @@ def main():
     print_results(report["results"], options.markdown)
     print_open(report["open_loop"], options.markdown)
     print_targets(report, options.markdown)
-    if options.readme:
-        with into_page(options.readme, "bench-serve"):
+    if options.json:
+        options.json.write_text(json.dumps(report, indent=1) + "\n")
+    if options.update:
+        with summary("bench-serve"):
             print(f"{report['machine']}\n")
             print_targets(report, markdown=True)
             print_open(report["open_loop"], markdown=True)
-    if options.json:
-        options.json.write_text(json.dumps(report, indent=1) + "\n")
 
 
 if __name__ == "__main__":

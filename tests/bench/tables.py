@@ -1,7 +1,4 @@
-"""Tables for a terminal, or as Markdown, also into a page."""
-import contextlib
-import io
-import re
+"""Tables for a terminal, or as Markdown."""
 
 
 def duration(nanoseconds):
@@ -25,16 +22,3 @@ def print_table(header, rows, markdown):
         print("  ".join(cell.rjust(w) if r else cell.ljust(w)
                         for cell, w, r in zip(line, widths, right)).rstrip())
     print()
-
-
-@contextlib.contextmanager
-def into_page(path, name):
-    """What is printed meanwhile goes between the lines <!-- name --> and <!-- /name --> of the page."""
-    printed = io.StringIO()
-    with contextlib.redirect_stdout(printed):
-        yield
-    page = path.read_text()
-    parts = re.split(rf"(?<=<!-- {name} -->\n).*(?=<!-- /{name} -->)", page, flags=re.DOTALL)
-    if len(parts) != 2:
-        raise SystemExit(f"bench: {path} has no place for {name}")
-    path.write_text(f"{parts[0]}\n{printed.getvalue().strip()}\n\n{parts[1]}")
