@@ -4,7 +4,7 @@
 Runs every `$ command` of a page's console blocks against a live relud that serves the bundled models, a fresh one for each
 page, and compares what comes out with what the page says (timings and times of day aside). The commands in README.md must be
 those that --help lists, the block after "a flag wins" its options, and its benchmarks' figures those of docs/benchmarks.md.
-Links between files must lead somewhere. With --update the pages are corrected instead.
+Links between files and to headings must lead somewhere. With --update the pages are corrected instead.
 """
 import glob
 import os
@@ -71,11 +71,18 @@ def check_headlines(page, wrong):
     return true
 
 
+def anchors(path):
+    """What links call the headings of a page, as GitHub does."""
+    headings = re.findall(r"^#+ (.*)$", open(path, encoding="utf-8").read(), flags=re.M)
+    return [re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings]
+
+
 def check_links(name, page, wrong):
-    """Targets that are files, seen from the page."""
-    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page):
-        if not os.path.exists(os.path.join(os.path.dirname(name), target)):
-            wrong.append(f"a link leads to {target}, which is not there")
+    """Targets that are files, seen from the page, and headings."""
+    for target, anchor in re.findall(r"\]\(([^)#:]*)(?:#([^)]*))?\)", page):
+        path = os.path.join(os.path.dirname(name), target) if target else name
+        if not os.path.exists(path) or anchor and anchor not in anchors(path):
+            wrong.append(f"a link leads to {target}{anchor and '#' + anchor}, which is not there")
 
 
 def check_page(name, wrong):
