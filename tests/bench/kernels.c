@@ -28,9 +28,9 @@
 
 enum { CONTENDERS_MAX = 7, ROUNDS_MAX = 1000, ROUNDS_MIN = 5, CHECKS_MIN = 2 };
 
-/* Threads of libraries that have just finished a run go on spinning for a while; with several
- * threads a slice begins when they have parked. */
-enum { PARK_US = 10000 };
+/* Threads of libraries that have just finished a run go on spinning, ONNX Runtime's for tens of
+ * milliseconds; with several threads a slice begins when they have parked. */
+enum { PARK_US = 100000 };
 
 static const uint64_t check_ns = 1000000000;
 
