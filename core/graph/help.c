@@ -92,7 +92,7 @@ static void work(void *context, struct crew_hand *hand)
          own->tiles++) {
         if (own->tiles == 0)
             open_own(help, own);
-        op_info(own->run.node->op)->run(&own->run, tile);
+        own->run.info->run(&own->run, tile);
     }
 }
 

@@ -263,11 +263,13 @@ size_t op_work(struct op_run *run)
 void op_run_dense(struct op_run *run, size_t tile)
 {
     const size_t panels = panel_count(run->node->n), rows = dense_rows(run->output, run->rows);
-    const struct op_span span = op_row_span(rows, tile / panels);
-    if (dense_skips(run, span, rows, tile % panels))
-        dense_rows_skipping(run, span, tile % panels);
+    const size_t block = rows > OP_TILE_ROWS ? tile / panels : 0; /* a division costs a small row */
+    const size_t panel = tile - block * panels;
+    const struct op_span span = op_row_span(rows, block);
+    if (dense_skips(run, span, rows, panel))
+        dense_rows_skipping(run, span, panel);
     else
-        dense_span(run, span, tile % panels);
+        dense_span(run, span, panel);
 }
 
 /* Activation */

@@ -42,6 +42,7 @@ enum { OP_BACKLOG_ROWS = 16 };
 /* One node applied to the rows of one run, as one worker sees it. */
 struct op_run {
     const struct kernels *kernels;
+    const struct op_info *info;
     const struct node *node;
     size_t macs; /* multiply-adds of a row */
     enum skip skip;

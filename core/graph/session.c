@@ -74,6 +74,7 @@ static bool open_run(struct session *session, size_t index, float *scratch)
     const struct node *node = &graph->nodes[index];
     struct op_run *run = &session->runs[index];
     *run = (struct op_run){.kernels = session->kernels,
+                           .info = op_info(node->op),
                            .node = node,
                            .macs = node_macs(graph, node),
                            .inputs =
@@ -209,7 +210,7 @@ static void enter_node(struct session *session)
         memset(activity->bits, 0, session->rows * activity->bits_stride);
         memset(activity->fired, 0, session->rows * sizeof *activity->fired);
     }
-    session->tiles = op_info(run->node->op)->tiles(graph, run->node, session->rows);
+    session->tiles = run->info->tiles(graph, run->node, session->rows);
     if (session->help.pays)
         help_cut(&session->help, run, session->tiles);
     else
@@ -263,11 +264,10 @@ static bool finished(const struct session *session)
 static bool run_tiles(struct session *session, uint64_t deadline_ns, size_t *macs)
 {
     struct op_run *run = &session->runs[session->node];
-    const struct op_info *info = op_info(run->node->op);
     const size_t of_node = run->macs * run->rows;
     const size_t of_tile = session->tiles > 1 ? of_node / session->tiles : of_node;
     for (size_t tile; shares_take(&session->help.shares, 0, &tile);) {
-        info->run(run, tile);
+        run->info->run(run, tile);
         *macs += of_tile;
         if (*macs < CLOCK_INTERVAL_MACS)
             continue;
