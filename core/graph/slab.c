@@ -4,7 +4,7 @@
 
 #include "panel.h"
 
-/* Floats that the slab of a tile should not exceed: a part of a core's second cache. */
+/* Floats that a tile should not read more of: a part of a core's second cache. */
 enum { SLAB_FLOATS = 1 << 17, AXES = GRAPH_SPATIAL_MAX };
 
 /* Windows see the image along an axis as a line of points. For a convolution these are its pixels;
@@ -21,6 +21,11 @@ static size_t point_step(const struct window *window, size_t axis)
 static size_t pixel_step(const struct window *window, size_t axis)
 {
     return window->transposed ? window->step[axis] : 1;
+}
+
+static size_t smaller(size_t a, size_t b)
+{
+    return a < b ? a : b;
 }
 
 /* Points under one window. */
@@ -83,19 +88,32 @@ static size_t slab_floats(const struct window *window, size_t stride, size_t lin
     return reach(window, 0) * span(window, 1, lines) * span(window, 2, width) * stride;
 }
 
+/* Points that the windows of so many output pixels read: windows may leave some out. */
+static size_t points_read(const struct window *window, size_t axis, size_t count)
+{
+    return smaller(span(window, axis, count), count * reach(window, axis));
+}
+
+static bool fits(const struct window *window, size_t stride, size_t lines, size_t width)
+{
+    return reach(window, 0) * points_read(window, 1, lines) * points_read(window, 2, width) *
+               stride <=
+           SLAB_FLOATS;
+}
+
 /* The largest tile within the limits, evenly cut. */
 static struct cut cut_output(const struct window *window, size_t stride)
 {
     const size_t *out = window->out;
     struct cut cut = {.lines = 1, .width = out[2] < SLAB_PIXELS ? out[2] : SLAB_PIXELS};
-    while (cut.width > 1 && slab_floats(window, stride, 1, cut.width) > SLAB_FLOATS)
+    while (cut.width > 1 && !fits(window, stride, 1, cut.width))
         cut.width = pieces(cut.width, 2);
     cut.across = pieces(out[2], cut.width);
     cut.width = pieces(out[2], cut.across);
     if (cut.across == 1) {
         const size_t most = SLAB_PIXELS / cut.width;
         cut.lines = out[1] < most ? out[1] : most;
-        while (cut.lines > 1 && slab_floats(window, stride, cut.lines, cut.width) > SLAB_FLOATS)
+        while (cut.lines > 1 && !fits(window, stride, cut.lines, cut.width))
             cut.lines--;
     }
     cut.down = pieces(out[1], cut.lines);
@@ -112,11 +130,6 @@ size_t slab_tiles(const struct graph *graph, const struct node *node)
 {
     const struct cut cut = cut_output(&node->window, input_stride(graph, node));
     return node->window.out[0] * cut.down * cut.across;
-}
-
-static size_t smaller(size_t a, size_t b)
-{
-    return a < b ? a : b;
 }
 
 /* Whether no window reaches into padding, and none sees zeros between pixels. */

@@ -1,0 +1,44 @@
+/* How an output is cut into tiles: by pixels, and by what their windows read. */
+#include <criterion/criterion.h>
+
+#include "graph/slab.h"
+
+/* Tiles of an output of side x side pixels under square windows over channels. */
+static size_t tiles(size_t side, size_t kernel, size_t step, size_t pad, size_t channels)
+{
+    struct value image = {.stride = channels};
+    uint32_t input = 0;
+    struct graph graph = {.values = &image, .value_count = 1};
+    struct node node = {.inputs = &input, .input_count = 1};
+    for (size_t axis = 0; axis < GRAPH_SPATIAL_MAX; axis++) {
+        const bool flat = axis == 0;
+        node.window.kernel[axis] = flat ? 1 : kernel;
+        node.window.step[axis] = flat ? 1 : step;
+        node.window.dilation[axis] = 1;
+        node.window.pad[axis] = node.window.pad_end[axis] = flat ? 0 : pad;
+        node.window.out[axis] = flat ? 1 : side;
+        node.window.in[axis] = flat ? 1 : (side - 1) * step + kernel - 2 * pad;
+    }
+    return slab_tiles(&graph, &node);
+}
+
+Test(slab, a_tile_has_as_many_lines_as_its_pixels_allow)
+{
+    cr_assert(tiles(10, 1, 1, 0, 16) == 1);
+    cr_assert(tiles(56, 1, 1, 0, 16) == 28, "two lines of 56 in 128 pixels");
+    cr_assert(tiles(130, 1, 1, 0, 16) == 260, "half a line of 130");
+}
+
+/* 9 x 9 pixels of 2,048 channels are 166,000 numbers, 7 x 7 of them 100,000. */
+Test(slab, a_tile_reads_no_more_than_the_cache_holds)
+{
+    cr_assert(tiles(7, 3, 1, 1, 1024) == 1);
+    cr_assert(tiles(7, 3, 1, 1, 2048) == 2);
+}
+
+/* A window of one pixel in every second line and column reads a quarter of the image. */
+Test(slab, what_windows_leave_out_is_not_read)
+{
+    cr_assert(tiles(7, 1, 2, 0, 1024) == 1);
+    cr_assert(tiles(7, 1, 2, 0, 4096) == 2);
+}
