@@ -14,7 +14,7 @@ VEC_INLINE void gemv_run(const int vectors, size_t count, size_t width, const ui
     for (int v = 0; v < vectors; v++)
         sum[v] = vf_load(bias + v * VEC_LANES);
     for (size_t i = 0; i < count; i++) {
-        const float *weights = panel + index[i] * width;
+        const float *weights = vec_pointer(panel + index[i] * width);
         const vf x = vf_set1(inputs[index[i]]);
         for (int v = 0; v < vectors; v++)
             sum[v] = vf_fma(x, vf_load(weights + v * VEC_LANES), sum[v]);
