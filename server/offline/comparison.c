@@ -104,13 +104,14 @@ static bool leaves_bound(struct bench *bench, size_t row)
 {
     const struct compact *after = bench->comparison->after;
     struct session *session = &bench->sessions[ALONE];
-    tallies_reset(session->tallies, session->plan);
+    session_forget(session);
     run(bench, ALONE, row, 1);
+    const struct tally *tallies = session_tallies(session);
     for (size_t i = 0; i < after->layer_count; i++) {
         const struct compact_layer *layer = &after->layers[i];
         for (size_t unit = 0; unit < layer->layer->units; unit++)
             if (layer->removed[unit] && layer->high[unit] &&
-                session->tallies[i].high[unit] != layer->layer->positions)
+                tallies[i].high[unit] != layer->layer->positions)
                 return true;
     }
     return false;

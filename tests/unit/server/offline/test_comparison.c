@@ -14,10 +14,12 @@ struct pair {
     struct comparison comparison;
 };
 
-/* models/digits-dying without the units that are proven dead. */
-static void open_pair(struct pair *pair, bool exact)
+/* models/digits-dying, whose first layer may have another activation, without the units that are
+ * proven dead. */
+static void open_pair_as(struct pair *pair, bool exact, const struct activation_override *fc1)
 {
-    const struct model_options options = {.level = STATS_full};
+    const struct model_options options = {
+        .level = STATS_full, .overrides = fc1, .override_count = fc1 ? 1 : 0};
     const struct compact_options proven = {.proven_only = true};
     const struct argument_list data = {.items = {"models/digits/digits.csv"}, .count = 1};
     struct error error;
@@ -31,6 +33,11 @@ static void open_pair(struct pair *pair, bool exact)
                                            .after = &pair->compact,
                                            .exact = exact,
                                            .kernels = kernels_select("auto", NULL)};
+}
+
+static void open_pair(struct pair *pair, bool exact)
+{
+    open_pair_as(pair, exact, NULL);
 }
 
 static void compare(struct pair *pair)
@@ -104,6 +111,28 @@ Test(comparison, rows_that_wake_a_unit)
     compare(&pair);
     cr_assert(pair.comparison.woken == ROWS && pair.comparison.differing == 0);
     close_pair(&pair);
+}
+
+/* Rows are left out where a removed unit was not at its upper bound, and only there. */
+Test(comparison, rows_that_leave_a_bound)
+{
+    for (int at_bound = 0; at_bound < 2; at_bound++) {
+        struct pair pair;
+        const float low = at_bound ? -2e9f : 0, high = at_bound ? -1e9f : 1;
+        const struct activation_override clip = {
+            "fc1", {.type = ACTIVATION_clip, .parameters = {low, high}}};
+        open_pair_as(&pair, false, &clip);
+        struct compact_layer *layer = &pair.compact.layers[0];
+        for (size_t unit = 0; unit < layer->layer->units; unit++) {
+            layer->removed[unit] = layer->high[unit] = true;
+            layer->stuck[unit] = high;
+        }
+        *output_bias(&pair) += at_bound ? 1e12f : 100;
+        compare(&pair);
+        cr_assert_eq(pair.comparison.woken, at_bound ? 0 : ROWS);
+        cr_assert_eq(pair.comparison.differing, at_bound ? ROWS : 0);
+        close_pair(&pair);
+    }
 }
 
 Test(comparison, times)
