@@ -191,10 +191,9 @@ static enum status read(struct compact *compact, struct work *work, struct error
 
 static void note_fate(const struct links *links, struct compact_layer *layer)
 {
-    const struct item *item = layer->made ? links_find(links, layer->made) : NULL;
-    const struct span span = item ? item_span(item) : (struct span){0, 0};
+    const struct span span = links_units(links, layer);
     for (size_t unit = 0; unit < layer->layer->units; unit++) {
-        if (span.count != layer->layer->units) {
+        if (span.count == 0) {
             layer->kept[unit] = layer->configured ? KEEP_configured : KEEP_operator;
             continue;
         }

@@ -254,6 +254,13 @@ static void pin_item(struct links *links, struct item *item, size_t node)
         links_pin(links, item_span(item), KEEP_operator, node);
 }
 
+static void pin_inputs(struct links *links, size_t node)
+{
+    for (size_t i = 0; i < links->proto->node[node]->n_input; i++)
+        if (links_input(links, node, i))
+            pin_item(links, links_input(links, node, i), node);
+}
+
 /* The axis that is most likely that of its channels: nodes that see another one leave it alone. */
 static size_t channel_axis(const struct value *value)
 {
@@ -281,9 +288,7 @@ static struct item *pinned_value(struct links *links, const char *name, enum kee
 void links_opaque(struct links *links, size_t node)
 {
     const Onnx__NodeProto *proto = links->proto->node[node];
-    for (size_t i = 0; i < proto->n_input; i++)
-        if (links_input(links, node, i))
-            pin_item(links, links_input(links, node, i), node);
+    pin_inputs(links, node);
     for (size_t i = 0; i < proto->n_output && !links_failed(links); i++)
         if (proto->output[i][0])
             pinned_value(links, proto->output[i], KEEP_operator, node);
@@ -331,27 +336,27 @@ static bool has_one_output(const struct links *links, const Onnx__NodeProto *pro
     return proto->n_output > 0 && proto->output[0][0];
 }
 
-/* What a layer's units always are, once the value they make is known. */
-static void note_stuck(struct links *links, const struct item *item)
+/* Of a value with as many channels along another axis the units are not told apart. */
+struct span links_units(const struct links *links, const struct compact_layer *layer)
 {
-    const struct compact_layer *layer = item->layer;
-    const struct span span = item_span(item);
-    for (size_t unit = 0; layer && unit < span.count && span.count == layer->layer->units; unit++) {
-        struct channel *channel = &links->channels[span.first + unit];
-        if (isnan(layer->stuck[unit]))
-            continue;
-        channel->constant = layer->stuck[unit];
-        channel->stuck = true;
-    }
+    const struct item *item = links_find(links, layer->made);
+    const struct value *value = &links->model->graph.values[layer->layer->node->output];
+    const bool along =
+        item && item_span(item).count == layer->layer->units &&
+        (item->axis == value_channel_axis(value) + 1 || layer->layer->positions == 1);
+    return along ? item_span(item) : (struct span){0, 0};
 }
 
-/* Constants computed of constants cannot be cut: only what the file holds can be. */
-static void pin_constants(struct links *links, size_t node)
+/* What a layer's units always are, once the value they make is known. */
+static void note_stuck(struct links *links, const struct compact_layer *layer)
 {
-    const Onnx__NodeProto *proto = links->proto->node[node];
-    for (size_t i = 0; i < proto->n_input; i++)
-        if (links_input(links, node, i))
-            links_bind(links, links_input(links, node, i), node, NULL, 0);
+    const struct span span = links_units(links, layer);
+    for (size_t unit = 0; unit < span.count; unit++) {
+        struct channel *channel = &links->channels[span.first + unit];
+        channel->stuck = !isnan(layer->stuck[unit]);
+        if (channel->stuck)
+            channel->constant = layer->stuck[unit];
+    }
 }
 
 /* Whether everything it reads is a constant or a value with channels. */
@@ -369,8 +374,8 @@ static bool reads_known(const struct links *links, size_t node)
 static void link_node(struct links *links, size_t node)
 {
     const Onnx__NodeProto *proto = links->proto->node[node];
-    if (reads_constants(links, node)) {
-        pin_constants(links, node);
+    if (reads_constants(links, node)) { /* what is computed of them cannot be cut */
+        pin_inputs(links, node);
         return;
     }
     link_function *link = onnx_is_standard(proto) ? find_rule(proto) : NULL;
@@ -378,8 +383,8 @@ static void link_node(struct links *links, size_t node)
         links_opaque(links, node);
     const struct item *made =
         proto->n_output > 0 && !links_failed(links) ? links_find(links, proto->output[0]) : NULL;
-    if (made && !made->constant)
-        note_stuck(links, made);
+    if (made && !made->constant && made->layer)
+        note_stuck(links, made->layer);
 }
 
 /* Opening */

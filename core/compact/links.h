@@ -124,6 +124,10 @@ static inline struct span item_span(const struct item *item)
     return item->axes[item->axis];
 }
 
+/* The channels of the value a layer makes that are its units; none where they are something else.
+ */
+struct span links_units(const struct links *links, const struct compact_layer *layer);
+
 /* Makes name of a value an item with new channels along axis. NULL without memory. */
 struct item *links_value(struct links *links, const char *name, size_t rank, const size_t *dims,
                          size_t axis);

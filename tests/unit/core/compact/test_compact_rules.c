@@ -52,6 +52,28 @@ Test(compact_rules, transposed_and_averaged)
     compacted_close(&c);
 }
 
+/* A relu in the place of columns has them as its units, as many as there are channels: what is
+ * known of one says nothing of the other. */
+Test(compact_rules, units_along_another_axis)
+{
+    struct sketch s;
+    struct compacted c;
+    sketch_begin(&s);
+    sketch_image(&s);
+    sketch_conv(&s, "c", "x", 6, 2, 3, "", NULL);
+    const float numbers[6] = {0, -100, 0, -100, 0, 0};
+    onnx_initializer(&s.onnx, onnx_floats(&s.onnx, "rows", 2, (const int64_t[]){6, 1}, numbers));
+    onnx_node(&s.onnx, "Add", "", "c rows", "r");
+    onnx_list(&s.onnx, onnx_node(&s.onnx, "Transpose", "", "r", "t"), "perm", 4,
+              (const int64_t[]){0, 1, 3, 2});
+    onnx_node(&s.onnx, "Relu", "", "t", "h");
+    onnx_node(&s.onnx, "Flatten", "", "h", "f");
+    sketch_dense(&s, "out", "f", 3, 216, "", NULL);
+    sketch_finish(&s, &c, &plain, 0);
+    cr_assert_eq(compacted_removed_in_all(&c), 0);
+    compacted_close(&c);
+}
+
 /* Slopes of a prelu behind a dead relu, and what is multiplied for each channel. */
 Test(compact_rules, numbers_for_each_channel)
 {
