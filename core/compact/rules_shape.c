@@ -124,7 +124,7 @@ bool link_pad(struct links *links, size_t node)
     return link_same(links, node, x, rank, dims, x->axis, zero || copies, copies);
 }
 
-/* Shape: of what it says only the size of the batch may matter. */
+/* Shape: of what it says only the size of the batch, its first number, may matter. */
 
 static bool takes_batch(const struct links *links, size_t node)
 {
@@ -140,6 +140,10 @@ bool link_shape(struct links *links, size_t node)
 {
     const Onnx__GraphProto *proto = links->proto;
     const char *made = made_name(links, node);
+    int64_t start;
+    if (onnx_attribute_int(proto->node[node], "start", 0, &start, links->error) != STATUS_OK ||
+        start != 0)
+        return false;
     for (size_t i = 0; i < proto->n_node; i++)
         for (size_t j = 0; j < proto->node[i]->n_input; j++)
             if (strcmp(proto->node[i]->input[j], made) == 0 && (j > 0 || !takes_batch(links, i)))
@@ -262,6 +266,8 @@ static bool read_target(struct links *links, size_t node, const struct item *x,
     if (ints.count != rank)
         return false;
     const int64_t number = ints.numbers[found->axis];
+    if (x->axis < rank && x->axis != found->axis && ints.numbers[x->axis] == 0)
+        return false;
     *written = number > 0;
     if (number == 0)
         return found->axis == x->axis && found->before == 1 && found->behind == 1;

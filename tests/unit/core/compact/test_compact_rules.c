@@ -32,6 +32,48 @@ Test(compact_rules, reshapes_say_their_size_or_not)
     }
 }
 
+/* The 0 of a shape copies how many channels there are, to where they do not go. */
+Test(compact_rules, a_reshape_that_copies_the_number_of_channels)
+{
+    struct sketch s;
+    struct compacted c;
+    sketch_begin(&s);
+    sketch_image(&s);
+    sketch_conv(&s, "c", "x", 6, 2, 3, "13", "Relu");
+    onnx_list(&s.onnx, onnx_node(&s.onnx, "Transpose", "", "c_h", "t"), "perm", 4,
+              (const int64_t[]){0, 2, 1, 3});
+    onnx_initializer(&s.onnx, onnx_ints(&s.onnx, "shape", 4, (const int64_t[]){0, -1, 0, 1}));
+    onnx_node(&s.onnx, "Reshape", "", "t shape", "r");
+    Onnx__NodeProto *mean = onnx_node(&s.onnx, "ReduceMean", "", "r", "m");
+    onnx_list(&s.onnx, mean, "axes", 2, (const int64_t[]){2, 3});
+    onnx_int(&s.onnx, mean, "keepdims", 0);
+    sketch_dense(&s, "out", "m", 3, 36, "", NULL);
+    sketch_finish(&s, &c, &plain, 0);
+    cr_assert_eq(compacted_removed(&c, "c"), 0);
+    compacted_close(&c);
+}
+
+/* A number that the network computes with, not a size of the batch. */
+Test(compact_rules, the_number_of_channels_that_a_shape_begins_with)
+{
+    struct sketch s;
+    struct compacted c;
+    const int64_t first = 0;
+    sketch_begin(&s);
+    sketch_vector(&s);
+    s.onnx.model->opset_import[0]->version = 15;
+    sketch_dense(&s, "a", "x", 4, 5, "1", "Relu");
+    onnx_int(&s.onnx, onnx_node(&s.onnx, "Shape", "", "a_h", "s"), "start", 1);
+    onnx_initializer(&s.onnx, onnx_ints(&s.onnx, "first", 1, &first));
+    onnx_node(&s.onnx, "Gather", "", "s first", "g");
+    onnx_int(&s.onnx, onnx_node(&s.onnx, "Cast", "", "g", "n"), "to", 1);
+    sketch_dense(&s, "b", "a_h", 3, 4, "", NULL);
+    onnx_node(&s.onnx, "Div", "", "b n", "out");
+    sketch_finish(&s, &c, &plain, 0);
+    cr_assert_eq(compacted_removed(&c, "a"), 0);
+    compacted_close(&c);
+}
+
 /* What a network does in the last two axes, or with the channels last. */
 Test(compact_rules, transposed_and_averaged)
 {
