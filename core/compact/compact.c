@@ -4,6 +4,7 @@
 
 #include "links.h"
 #include "model/onnx.h"
+#include "model/onnx_file.h"
 #include "stats/verdict.h"
 
 static const struct {
@@ -132,17 +133,6 @@ static enum status open_layers(struct compact *compact, const struct work *work,
 
 /* Reading */
 
-static void *allocate(void *arena, size_t bytes)
-{
-    return arena_alloc(arena, bytes, 1);
-}
-
-static void keep(void *arena, void *memory)
-{
-    (void)arena;
-    (void)memory;
-}
-
 static enum status embed(struct compact *compact, const struct work *work, struct error *error)
 {
     const Onnx__GraphProto *graph = work->proto->graph;
@@ -159,17 +149,13 @@ static enum status embed(struct compact *compact, const struct work *work, struc
     return STATUS_OK;
 }
 
-/* The file's messages with all of their fields and numbers; it has been read once, so that it is
- * known to be one. */
+/* The file's messages once more, with all of their fields and numbers. */
 static enum status unpack(struct compact *compact, struct work *work, struct error *error)
 {
-    ProtobufCAllocator allocator = {allocate, keep, &compact->arena};
     struct file bytes;
-    if (file_load_from(&compact->arena, &work->file.files.list[0], &bytes, error) != STATUS_OK)
+    if (file_load_from(&compact->arena, &work->file.files.list[0], &bytes, error) != STATUS_OK ||
+        onnx_unpack(&compact->arena, bytes.count, bytes.bytes, &work->proto, error) != STATUS_OK)
         return error->status;
-    work->proto = onnx__model_proto__unpack(&allocator, bytes.count, bytes.bytes);
-    if (!work->proto || !work->proto->graph)
-        return no_memory(error);
     return embed(compact, work, error);
 }
 

@@ -27,20 +27,27 @@ static void keep(void *of, void *memory)
     (void)memory;
 }
 
+enum status onnx_unpack(struct arena *arena, size_t count, const uint8_t *bytes,
+                        Onnx__ModelProto **proto, struct error *error)
+{
+    struct pool pool = {.arena = arena};
+    ProtobufCAllocator allocator = {allocate, keep, &pool};
+    *proto = onnx__model_proto__unpack(&allocator, count, bytes);
+    if (pool.exhausted)
+        return error_set(error, STATUS_OUT_OF_MEMORY, "no memory left for the file's messages");
+    return *proto ? STATUS_OK
+                  : error_set(error, STATUS_INVALID,
+                              "expected an ONNX protobuf, found something else");
+}
+
 static enum status unpack(struct onnx_file *onnx, struct error *error)
 {
-    struct pool pool = {.arena = &onnx->arena};
-    ProtobufCAllocator allocator = {allocate, keep, &pool};
     struct wire wire;
     if (wire_read(&onnx__model_proto__descriptor, &onnx->files.list[0], &wire, error) != STATUS_OK)
         return error->status;
-    onnx->proto = onnx__model_proto__unpack(&allocator, wire.count, wire.bytes);
+    onnx_unpack(&onnx->arena, wire.count, wire.bytes, &onnx->proto, error);
     wire_free(&wire);
-    if (pool.exhausted)
-        return error_set(error, STATUS_OUT_OF_MEMORY, "no memory left for the file's messages");
-    return onnx->proto ? STATUS_OK
-                       : error_set(error, STATUS_INVALID,
-                                   "expected an ONNX protobuf, found something else");
+    return error->status;
 }
 
 static enum status open_external(struct files *files, const Onnx__TensorProto *tensor,

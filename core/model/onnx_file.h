@@ -20,4 +20,9 @@ void onnx_file_close(struct onnx_file *onnx);
 enum status onnx_file_of_bytes(struct onnx_file *onnx, const uint8_t *bytes, size_t count,
                                struct error *error);
 
+/* The messages of a file in arena, with all of their fields and numbers. The bytes must have been
+ * read once by either of the above, which measures how deep they are nested. */
+enum status onnx_unpack(struct arena *arena, size_t count, const uint8_t *bytes,
+                        Onnx__ModelProto **proto, struct error *error);
+
 #endif

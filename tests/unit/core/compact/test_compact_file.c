@@ -220,3 +220,28 @@ Test(compact_file, one_that_mixes_its_rows_is_refused)
     temporary_close(&directory);
     onnx_close(&s.onnx);
 }
+
+/* Fields that are not ONNX's are skipped by the import and kept by what is written: one of number 0
+ * cannot be. */
+Test(compact_file, one_that_holds_an_impossible_field_is_refused)
+{
+    struct sketch s;
+    struct temporary directory;
+    struct error error;
+    uint8_t bytes[1 << 12] = {0};
+    size_t count;
+    sketch_begin(&s);
+    sketch_vector(&s);
+    sketch_dense(&s, "out", "x", 3, 5, "", NULL);
+    onnx_output(&s.onnx, "out");
+    const uint8_t *packed = onnx_pack(&s.onnx, &count);
+    cr_assert(count + 2 <= sizeof bytes);
+    memcpy(bytes, packed, count);
+    temporary_open(&directory);
+    const char *path = temporary_write(&directory, "model.onnx", bytes, count + 2);
+    const struct compact_options options = {.proven_only = true, .min_samples = SIZE_MAX / 2};
+    cr_assert(try(path, &options, &error) == STATUS_INVALID, "%s", error.message);
+    cr_assert(strstr(error.message, "expected an ONNX protobuf"), "%s", error.message);
+    temporary_close(&directory);
+    onnx_close(&s.onnx);
+}
