@@ -46,7 +46,7 @@ static void count_rows(struct compacted *compacted)
                             STATS_full, &error) == STATUS_OK);
     open_session(&session, &compacted->before);
     run(compacted, &session, COMPACTED_ROWS);
-    counters_fold(&compacted->counters, session.tallies, COMPACTED_ROWS);
+    counters_fold(&compacted->counters, session_tallies(&session), COMPACTED_ROWS);
     session_close(&session);
 }
 
