@@ -11,6 +11,7 @@ export class Layers {
     this.list = list;
     this.wake = wake;
     this.cards = new Map();
+    this.names = null;   /* of the layers shown, as JSON; null before the first answer */
     this.example = null; /* Map of layer name -> active units, or null */
     new ResizeObserver(() => this.redraw()).observe(list);
     byId('expand').addEventListener('click', () => this.openAll(true));
@@ -20,6 +21,7 @@ export class Layers {
   clear() {
     for (const card of this.cards.values()) card.close();
     this.cards.clear();
+    this.names = null;
     this.example = null;
     this.list.replaceChildren();
   }
@@ -49,10 +51,9 @@ export class Layers {
 
   /* Layers of another model replace all. */
   update(stats) {
-    const names = stats.layers.map(({name}) => name);
-    const known = [...this.cards.keys()];
-    if (names.length !== known.length || names.some((name, i) => name !== known[i]))
-      this.rebuild(stats);
+    const names = JSON.stringify(stats.layers.map(({name}) => name));
+    if (names !== this.names) this.rebuild(stats);
+    this.names = names;
     for (const layer of stats.layers) this.cards.get(layer.name).update(stats, layer);
   }
 

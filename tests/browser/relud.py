@@ -80,6 +80,13 @@ def chain(path, units, layers, kinds=("Relu",), name="unit{}"):
     onnx.save(helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid("", 13)]), path)
 
 
+def addition(path):
+    """Saves a network with two inputs [N, 3], left and right, and no layer that is counted: y is their sum."""
+    left, right, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", 3]) for name in ("left", "right", "y"))
+    graph = helper.make_graph([helper.make_node("Add", ["left", "right"], ["y"])], "addition", [left, right], [y])
+    onnx.save(helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid("", 13)]), path)
+
+
 def random_body(rows, units):
     numbers = np.round(np.random.RandomState(3).standard_normal((rows, units)), 2)
     return json.dumps({"stats": "none", "inputs": numbers.tolist()})

@@ -6,7 +6,7 @@ import tempfile
 import time
 import unittest
 
-from relud import Relud, chain, random_body
+from relud import Relud, addition, chain, random_body
 from webdriver import Browser
 
 DIGITS, DYING = "models/digits", "models/digits-dying"
@@ -298,6 +298,21 @@ class Page(unittest.TestCase):
                 for layer in reply["stats"]["layers"]:
                     self.assertEqual(self.value(f"[data-layer={layer['name']}] .lit"), str(layer["active"][0]))
                 self.expect_layers(relud.stats())
+                self.quiet()
+
+    def test_a_model_of_two_inputs_without_a_counted_layer(self):
+        with tempfile.TemporaryDirectory() as directory:
+            addition(f"{directory}/net.onnx")
+            with Relud(f"{directory}/net.onnx") as relud:
+                self.visit(relud)
+                self.browser.wait("it is said", "return document.getElementById('layers').textContent === 'This model has no layer that is counted.'")
+                self.browser.click("#random")
+                self.browser.click("#infer")
+                self.browser.wait("there is an answer", "return !document.getElementById('outcome').hidden")
+                inputs = json.loads(self.posted())["inputs"]
+                shown = self.browser.run("return [...document.querySelectorAll('#outputs li')].map((one) => Number(one.dataset.value))")
+                for left, right, y in zip(inputs["left"][0], inputs["right"][0], shown, strict=True):
+                    self.assertAlmostEqual(left + right, y, 5)
                 self.quiet()
 
     # Hostile and unlucky circumstances
