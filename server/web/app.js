@@ -241,8 +241,10 @@ function askKey(sentence) {
 function useKey(value) {
   setKey(value);
   byId('forget-key').hidden = !value;
-  byId('key-dialog').close();
-  poll();
+  if (byId('key-dialog').open)
+    byId('key-dialog').close();
+  else
+    poll();
 }
 
 byId('key-form').addEventListener('submit', (event) => {
@@ -250,6 +252,8 @@ byId('key-form').addEventListener('submit', (event) => {
   useKey(byId('key').value.trim());
 });
 byId('key-dialog').addEventListener('cancel', (event) => event.preventDefault());
+/* A browser closes it all the same when Escape is pressed again; the server asks again, too. */
+byId('key-dialog').addEventListener('close', () => poll());
 byId('forget-key').addEventListener('click', () => useKey(null));
 byId('forget-key').hidden = !key();
 

@@ -348,6 +348,12 @@ class Page(unittest.TestCase):
                 self.assertIn("Authorization: Bearer KEY", sentence)
                 self.browser.type("#key", "wrong\n")
                 self.browser.wait("it is asked for again", asks + " && document.getElementById('key').value === ''")
+                time.sleep(2.5)  # no poll is due any more
+                self.browser.run("document.getElementById('key-dialog').close()")  # as the second Escape does
+                self.browser.wait("it is asked for again", asks)
+                self.browser.type("#key", "no–key\n")
+                self.assertTrue(self.browser.run(asks), "no header can carry it")
+                self.browser.run("document.getElementById('key').value = ''")
                 self.browser.type("#key", "all-of-it\n")
                 self.browser.wait("the grids are drawn", DRAWN, 0, 2)
                 kept = self.browser.run("return [sessionStorage.getItem('relud-key'), JSON.stringify(localStorage), document.cookie, location.href]")
