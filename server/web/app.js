@@ -46,6 +46,12 @@ function clearTrends() {
   for (const trend of Object.values(trends)) trend.clear();
 }
 
+/* Nothing is known until the next poll that brings numbers. */
+function interruptTrends(note) {
+  state.reading = null;
+  for (const trend of Object.values(trends)) trend.interrupt(Date.now(), note);
+}
+
 /* What is shown */
 
 const layers = new Layers(byId('layers'), () => poll());
@@ -83,14 +89,20 @@ function showModels(models) {
   select.disabled = models.length < 2;
 }
 
-/* The model that was chosen, or else the default one. */
-function chooseModel(models) {
+/* The model that was chosen, of its versions the one that answers requests that name none, or else
+ * the default model. */
+function findModel(models) {
   const same = models.filter(({name}) => name === chosen.name);
-  const model = same.find(({version}) => version === chosen.version) ?? same[0] ??
+  return same.find(({version}) => version === chosen.version) ??
+    same.findLast((model) => model.state === 'ready') ?? same.at(-1) ??
     models.find((one) => one.default) ?? models[0] ?? null;
-  const changed = model?.name !== state.model?.name || model?.version !== state.model?.version;
+}
+
+function chooseModel(models) {
+  const model = findModel(models), before = state.model;
   Object.assign(state, {models, model});
-  if (changed) restart();
+  if (model?.name !== before?.name || model?.version !== before?.version) clearTrends();
+  if (model?.digest !== before?.digest || model?.name !== before?.name) restart();
   showModels(models);
   if (model) showModel(model);
 }
@@ -101,13 +113,19 @@ function showModel(model) {
   setText(byId('version'), model.version);
   setText(byId('digest'), model.digest ? model.digest.slice(0, 19) : '–');
   byId('digest').title = model.digest ?? '';
-  complain('reason', model.reason ? `The last load of this model failed: ${model.reason}` : '');
+  complain('reason', reasonOf(model));
   if (model.inputs) example.setModel(model);
 }
 
+function reasonOf(model) {
+  if (model.state !== 'ready') return `This model is ${model.state}: ${model.reason ?? '…'}`;
+  return model.reason ? `The last load of this model failed: ${model.reason}` : '';
+}
+
+/* What was said of other weights. */
 function restart() {
   state.era++;
-  clearTrends();
+  for (const id of ['samples', 'since', 'outside', 'silent', 'level']) setText(byId(id), '–');
   layers.clear();
   example.forget();
 }
@@ -120,7 +138,7 @@ function showStats(stats, at) {
   setText(byId('since'), ago((at - Date.parse(stats.since)) / 1000));
   byId('since').title = stats.since;
   setText(byId('outside'), outsideText(stats));
-  setText(byId('silent'), count(totals.silent));
+  setText(byId('silent'), totals.units ? count(totals.silent) : '–');
   complain('drift-error', stats.drift?.error ? `Drift: ${stats.drift.error}` : '');
   const note =
     totals.units ? `${count(totals.dead)} of ${count(totals.units)} units` : undecidedText(stats);
@@ -176,6 +194,10 @@ async function refresh() {
   chooseModel(models instanceof Refused ? modelsOf(samples) : models);
   if (!state.model) return complain('refused', forbidden(models, metrics) || 'No model is served.');
   const {era, model} = state;
+  if (model.state !== 'ready') {
+    interruptTrends(model.state);
+    return complain('refused', forbidden(models, metrics));
+  }
   const stats = await allowed(getStats(model, chosen.window, {detail: 'summary'}));
   if (era !== state.era) return undefined;
   complain('refused', forbidden(models, metrics, stats));
@@ -195,8 +217,7 @@ async function refreshUnits(model, era) {
 
 function fail(error) {
   if (error instanceof Unreachable) {
-    state.reading = null;
-    for (const trend of Object.values(trends)) trend.interrupt(Date.now(), 'not reachable');
+    interruptTrends('not reachable');
     showReachable(false);
   } else if (error instanceof Refused) {
     showReachable(true);
@@ -291,7 +312,7 @@ document.addEventListener('visibilitychange', () => {
   clearTimeout(state.timer);
   state.reading = null;
   if (document.hidden) return;
-  for (const trend of Object.values(trends)) trend.interrupt(Date.now(), 'asking …');
+  interruptTrends('asking …');
   poll();
 });
 

@@ -58,6 +58,7 @@ export class Trend {
 
   clear() {
     this.points = this.lines.map(() => []);
+    setText(this.note, '');
     this.draw(Date.now());
   }
 

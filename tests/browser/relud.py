@@ -44,9 +44,9 @@ class Relud:
     def stats(self, query="", key=None):
         return json.loads(self.get("/stats?detail=units&" + query, key))
 
-    def post(self, body, query=""):
+    def post(self, body, query="", path="/infer"):
         """The reply's JSON, that of a refusal, too."""
-        request = urllib.request.Request(f"{self.url}/infer?{query}", body.encode(), {"Content-Type": "application/json"})
+        request = urllib.request.Request(f"{self.url}{path}?{query}", body.encode(), {"Content-Type": "application/json"})
         try:
             with urllib.request.urlopen(request) as reply:
                 return json.load(reply)
@@ -56,6 +56,10 @@ class Relud:
     def requests(self):
         """How many were answered so far."""
         return sum(float(line.split()[-1]) for line in self.get("/metrics").splitlines() if line.startswith("relud_requests_total"))
+
+    def change(self, model, what):
+        """Loads or unloads it."""
+        self.post("{}", path=f"/v2/repository/models/{model}/{what}")
 
     def infer_digits(self, model):
         with open("models/digits/digits.csv", encoding="utf-8") as file:

@@ -1,6 +1,7 @@
 """The page in a headless Chromium: what it shows is what /stats says, whatever is clicked."""
 import json
 import os
+import shutil
 import sys
 import tempfile
 import time
@@ -316,6 +317,36 @@ class Page(unittest.TestCase):
                 self.quiet()
 
     # Hostile and unlucky circumstances
+
+    def shown(self):
+        """What is said of the model as a whole."""
+        return self.browser.run("return ['samples', 'since', 'outside', 'silent', 'level'].map((id) => document.getElementById(id).textContent)")
+
+    def test_what_is_shown_is_the_chosen_models_own(self):
+        """Also where that is unavailable, and when it is replaced by a smaller one."""
+        with tempfile.TemporaryDirectory() as directory:
+            shutil.copytree(DIGITS, f"{directory}/digits/1")
+            shutil.copytree(DYING, f"{directory}/digits/2")
+            with Relud("--model-dir", directory, "--admin") as relud:
+                relud.infer_digits("digits")
+                self.visit_digits(relud, "#model=digits")  # the version that answers
+                self.assertEqual(self.browser.text("#version"), "2")
+                self.expect_layers(relud.stats("model=digits&version=2"))
+                self.open_unit("fc1", 127, 128)
+                self.browser.click("#infer")
+                self.browser.wait("there is an answer", "return !document.getElementById('outcome').hidden")
+                chain(f"{directory}/digits/2/model.onnx", 30, 2, name="fc{}")
+                os.remove(f"{directory}/digits/2/config.json")
+                relud.change("digits", "load")
+                self.browser.wait("the other is shown", DRAWN, 0, 2)
+                self.expect_layers(relud.stats("model=digits&version=2"))
+                self.assertEqual(self.browser.run("return document.querySelectorAll('.unit:not([hidden]), .lit:not([hidden]), #outcome:not([hidden])').length"), 0)
+                self.quiet()
+                relud.change("digits", "unload")
+                self.browser.wait("it is said", "return document.getElementById('reason').textContent === 'This model is unavailable: unloaded'")
+                self.assertEqual(self.shown(), ["–"] * 5)
+                self.assertTrue(self.browser.text("#trend-dead").startswith("Dead\n–\nunavailable"), self.browser.text("#trend-dead"))
+                self.quiet()
 
     def test_names_are_text(self):
         with tempfile.TemporaryDirectory() as directory:
