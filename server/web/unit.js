@@ -27,6 +27,12 @@ function noteOf(field, stats, layer) {
                        : `undecided: ${count(stats.samples)} of ${count(stats.min_samples)} rows`;
 }
 
+function noVerdict(layer) {
+  if (!layer.unit_stats.active) return NOT_MEASURED;
+  return layer.observations ? 'no verdict: it fires, and not always'
+                            : 'no verdict: no row was counted yet';
+}
+
 export class UnitPanel {
   /* onMove(unit) asks for another unit, onClose() for none. */
   constructor(onMove, onClose) {
@@ -96,7 +102,8 @@ export class UnitPanel {
       setNumber(value, values[unit], format);
     if (field === 'active' && values)
       value.append(el('small', {}, ` of ${count(layer.observations)}`));
-    if (field === 'margin' && values && values[unit] === null) setText(value, 'has fired');
+    if (field === 'margin' && values?.[unit] === null && layer.observations)
+      setText(value, 'has fired');
     return el('div', {title: hint}, el('dt', {}, name), value);
   }
 
@@ -109,9 +116,7 @@ export class UnitPanel {
 
   judgements(stats, layer, unit) {
     const found = verdictsOf(stats, layer, unit);
-    if (!found.length)
-      return [el(
-        'li', {}, layer.unit_stats.active ? 'no verdict: it fires, and not always' : NOT_MEASURED)];
+    if (!found.length) return [el('li', {}, noVerdict(layer))];
     return found.map(([field, name, meaning]) => {
       const note = noteOf(field, stats, layer);
       return el(

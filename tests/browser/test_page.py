@@ -209,7 +209,8 @@ class Page(unittest.TestCase):
             self.visit_digits(relud)
             self.assertEqual(self.browser.text("[data-layer=fc1] .facts [data-field=dormant]"), "not measured")
             panel = self.open_unit("fc1", 3, 128)
-            self.assertEqual(self.browser.text(f"{panel} [data-field=mean]"), "not measured")
+            for field in ("mean", "margin"):
+                self.assertEqual(self.browser.text(f"{panel} [data-field={field}]"), "not measured")
             self.assertEqual(float(self.value(f"{panel} [data-field=rate]")), relud.stats()["layers"][0]["unit_stats"]["rate"][3])
             self.quiet()
         with Relud(DIGITS, "--stats", "off") as relud:
@@ -230,6 +231,10 @@ class Page(unittest.TestCase):
 
     def test_few_rows_are_undecided(self):
         with Relud(DIGITS) as relud:
+            self.visit_digits(relud, rows=0)
+            panel = self.open_unit("fc1", 3, 128)
+            self.assertEqual(self.browser.text(f"{panel} .verdicts"), "no verdict: no row was counted yet")
+            self.assertEqual(self.browser.text(f"{panel} [data-field=margin]"), "–")
             relud.post('{"inputs":[' + ",".join("5" * 64) + "]}")
             self.visit_digits(relud, rows=1)
             self.assertEqual(self.browser.text("[data-layer=fc1] .badge"), "undecided: 1 of 1,000 rows")
