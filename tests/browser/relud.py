@@ -3,7 +3,6 @@ import json
 import os
 import re
 import subprocess
-import time
 import urllib.error
 import urllib.request
 
@@ -12,7 +11,6 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 RELUD = os.environ.get("RELUD", "build/release/relud")
-PATIENCE_S = 30
 
 
 class Relud:

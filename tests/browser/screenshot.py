@@ -4,8 +4,8 @@ import random
 import sys
 import time
 
+from page import DIGITS, DYING, PLACE, SEVEN
 from relud import Relud
-from test_page import DIGITS, DYING, PLACE, SEVEN
 from webdriver import Browser
 
 SECONDS = 100

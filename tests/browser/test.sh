@@ -6,4 +6,4 @@ if ! command -v chromium >/dev/null || ! command -v chromedriver >/dev/null; the
     echo "browser: skipped: there is no chromium with its chromedriver here (packages chromium, chromium-driver)"
     exit 77
 fi
-exec /usr/bin/python3 tests/browser/test_page.py "$@"
+exec /usr/bin/python3 -m unittest discover --verbose --start-directory tests/browser "$@"

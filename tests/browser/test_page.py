@@ -5,118 +5,14 @@ import shutil
 import sys
 import tempfile
 import time
-import unittest
 
-from relud import Relud, addition, chain, random_body
-from webdriver import Browser
+from page import CELLS, DIGITS, DRAWN, DYING, PageTest
+from relud import Relud, chain, random_body
 
-DIGITS, DYING = "models/digits", "models/digits-dying"
-VERDICTS = ["dead", "dead_proven", "silent", "dormant", "rare", "always_on", "stuck_high", "saturated"]
-SEVEN = [(0.2, 0.17), (0.72, 0.17), (0.72, 0.2), (0.45, 0.9)]  # of the pad
 HOSTILE = "<img src=x onerror=document.title=1>"
 
-# The colour and opacity in the middle of every cell of a layer's grid, as [r, g, b, a].
-CELLS = """
-const canvas = [...document.querySelectorAll('.layer')].find((one) => one.dataset.layer === arguments[0]).querySelector('canvas');
-const [layer, units] = arguments;
-return import('/web/grid.js').then(({ layout }) => {
-  const { columns, cell } = layout(units, canvas.parentElement.clientWidth - 4);
-  const middle = 2 + Math.floor((cell - Math.max(1, Math.round(cell / 10))) / 2);
-  const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext('2d', { willReadFrequently: true });
-  copy.drawImage(canvas, 0, 0);
-  const { data } = copy.getImageData(0, 0, canvas.width, canvas.height);
-  return Array.from({ length: units }, (_, unit) => {
-    const at = 4 * ((middle + Math.floor(unit / columns) * cell) * canvas.width + middle + (unit % columns) * cell);
-    return [...data.slice(at, at + 4)];
-  });
-});
-"""
-# Where the middle of a unit's cell is, from the canvas' top left corner.
-PLACE = """
-const [selector, unit, units] = arguments;
-const canvas = document.querySelector(selector);
-return import('/web/grid.js').then(({ layout }) => {
-  const { columns, cell } = layout(units, canvas.parentElement.clientWidth - 4);
-  return [2 + (unit % columns) * cell + cell / 2, 2 + Math.floor(unit / columns) * cell + cell / 2];
-});
-"""
-DRAWN = "return [...document.querySelectorAll('.sheet canvas')].filter((canvas) => canvas.dataset.drawn === String(arguments[0])).length >= arguments[1]"
 
-
-class Page(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.browser = Browser()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.browser.close()
-
-    def setUp(self):
-        self.browser.size(1440, 1000)
-        self.browser.go("about:blank")
-        self.browser.requests()
-        self.browser.complaints()
-
-    def visit(self, relud, fragment=""):
-        """Another page first, so that an address that differs in its fragment only is loaded anew."""
-        self.url = relud.url
-        self.browser.go("about:blank")
-        self.browser.go(f"{relud.url}/{fragment}")
-
-    def visit_digits(self, relud, fragment="", rows=1797):
-        self.visit(relud, fragment)
-        self.browser.wait("the grids are drawn", DRAWN, rows, 2)
-
-    def quiet(self):
-        """No complaint in the console, and nobody else was asked for anything."""
-        self.assertEqual(self.browser.complaints(), [])
-        for address in self.browser.requests():
-            self.assertTrue(address.startswith((self.url + "/", "data:", "about:")), address)
-
-    def value(self, selector):
-        return self.browser.run("return document.querySelector(arguments[0]).dataset.value", selector)
-
-    def expect_layers(self, stats):
-        """Once the page has heard of them."""
-        self.browser.wait("the page is current", "return document.getElementById('samples').dataset.value === arguments[0]", str(stats["samples"]))
-        names = self.browser.run("return [...document.querySelectorAll('.layer')].map((one) => one.querySelector('.toggle').textContent)")
-        self.assertEqual(names, [layer["name"] for layer in stats["layers"]])
-        for i, layer in enumerate(stats["layers"], start=1):
-            at = f".layer:nth-child({i}) .facts [data-field={{}}]".format
-            self.assertEqual(self.value(at("units")), str(layer["units"]))
-            self.assertEqual(self.value(at("sparsity")), "" if layer["sparsity"] is None else self.browser.run("return String(arguments[0])", layer["sparsity"]))
-            for verdict in VERDICTS:
-                wanted = f"{layer[verdict]['count']:,}" if layer[verdict] else "no range"
-                self.assertEqual(self.browser.text(at(verdict)), wanted, f"{layer['name']} {verdict}")
-
-    def open_unit(self, layer, unit, units):
-        at = f"[data-layer={layer}] .sheet canvas"
-        self.browser.pointer(at, [self.browser.run(PLACE, at, unit, units)])
-        return f"[data-layer={layer}] .unit"
-
-    def expect_unit(self, panel, layer, unit):
-        self.assertEqual(self.browser.text(f"{panel} h4"), f"{layer['name']}, unit {unit}")
-        for field in ("active", "rate", "mean", "mean_abs", "max_preactivation", "margin"):
-            said, value = self.value(f"{panel} [data-field={field}]"), layer["unit_stats"][field][unit]
-            self.assertEqual(float(said) if said else None, value, field)
-        holding = [verdict for verdict in VERDICTS if layer[verdict] and unit in layer[verdict]["units"]]
-        shown = self.browser.run("return [...document.querySelectorAll(arguments[0])].map((one) => one.dataset.verdict)", f"{panel} [data-verdict]")
-        self.assertEqual(shown, holding)
-
-    def draw(self, strokes=SEVEN):
-        size = self.browser.run("return document.getElementById('pad').clientWidth")
-        self.browser.pointer("#pad", [(x * size, y * size) for x, y in strokes])
-
-    def posted(self):
-        """The body of the last inference that the page asked for."""
-        for entry in reversed(self.browser.log("performance")):
-            message = json.loads(entry["message"])["message"]
-            request = message["params"].get("request", {})
-            if message["method"] == "Network.requestWillBeSent" and request["method"] == "POST":
-                return request["postData"]
-        raise AssertionError("nothing was posted")
-
+class Page(PageTest):
     # What is shown
 
     def test_values_equal_those_of_stats(self):
@@ -242,84 +138,6 @@ class Page(unittest.TestCase):
             pixels = self.browser.run(CELLS, "fc1", 128)
             self.assertTrue(all(abs(red - blue) < 40 for red, _, blue, alpha in pixels if alpha > 200), "greyed")
             self.quiet()
-
-    # The example
-
-    def test_a_drawn_digit_lights_the_units_it_activates(self):
-        with Relud(DIGITS) as relud:
-            relud.infer_digits("digits")
-            self.visit_digits(relud)
-            self.draw()
-            self.browser.click("#infer")
-            self.browser.wait("there is an answer", "return !document.getElementById('outcome').hidden")
-            body = self.posted()
-            reply = relud.post(body)
-            pixels = json.loads(body)["inputs"][0]
-            self.assertTrue(len(pixels) == 64 and min(pixels) == 0 and max(pixels) == 16 and sum(pixels) > 100, pixels)
-            for layer in reply["stats"]["layers"]:
-                lit = [unit for unit, pixel in enumerate(self.browser.run(CELLS, layer["name"], layer["units"])) if pixel[3] > 200]
-                self.assertEqual(lit, layer["active_units"][0])
-                self.assertEqual(self.value(f"[data-layer={layer['name']}] .lit"), str(layer["active"][0]))
-            shown = self.browser.run("return [...document.querySelectorAll('#outputs li')].map((one) => Number(one.dataset.value))")
-            self.assertEqual(shown, reply["outputs"][0])
-            self.assertEqual(self.browser.text("#label"), reply["labels"][0])
-            self.browser.click("#unlight")
-            opaque = [pixel for pixel in self.browser.run(CELLS, "fc1", 128) if pixel[3] > 200]
-            self.assertEqual(len(opaque), 128)
-            self.quiet()
-
-    def test_the_pad_takes_keys(self):
-        with Relud(DIGITS) as relud:
-            self.visit_digits(relud, rows=0)
-            self.browser.type("#pad", "\ue012 ")  # the left arrow, space
-            self.browser.click("#infer")
-            self.browser.wait("there is an answer", "return !document.getElementById('outcome').hidden")
-            pixels = json.loads(self.posted())["inputs"][0]
-            self.assertEqual([(i, pixel) for i, pixel in enumerate(pixels) if pixel], [(4 * 8 + 3, 16)])
-
-    def test_a_refusal_is_the_servers_own_sentence(self):
-        with Relud(DIGITS) as relud:
-            self.visit_digits(relud, rows=0)
-            self.browser.run("document.querySelector('#mode input[value=write]').click()")
-            for text, inputs in (("1, 2 3", "[1,2,3]"), ("[[1, ", "[[1,"), ("1 two 3", "[1,two,3]")):
-                self.browser.run("document.getElementById('numbers').value = ''")
-                self.browser.type("#numbers", text)
-                self.browser.click("#infer")
-                sentence = relud.post(f'{{"stats":"units","inputs":{inputs}}}')["error"]
-                self.browser.wait(sentence, "return document.getElementById('refusal').textContent === arguments[0] && !document.getElementById('refusal').hidden", sentence)
-            complaints = self.browser.complaints()  # of the three refusals, by Chromium itself
-            self.assertTrue(len(complaints) == 3 and all("status of 400" in text for text in complaints), complaints)
-
-    def test_any_model_takes_a_random_example(self):
-        with tempfile.TemporaryDirectory() as directory:
-            chain(f"{directory}/net.onnx", 30, 2, ("Relu", "LeakyRelu"))
-            with Relud(f"{directory}/net.onnx") as relud:
-                relud.post(random_body(1500, 30))
-                self.visit_digits(relud, rows=1500)
-                self.assertTrue(self.browser.run("return document.getElementById('drawing').hidden"))
-                self.browser.click("#random")
-                self.browser.click("#infer")
-                self.browser.wait("there is an answer", "return !document.getElementById('outcome').hidden")
-                reply = relud.post(self.posted())
-                for layer in reply["stats"]["layers"]:
-                    self.assertEqual(self.value(f"[data-layer={layer['name']}] .lit"), str(layer["active"][0]))
-                self.expect_layers(relud.stats())
-                self.quiet()
-
-    def test_a_model_of_two_inputs_without_a_counted_layer(self):
-        with tempfile.TemporaryDirectory() as directory:
-            addition(f"{directory}/net.onnx")
-            with Relud(f"{directory}/net.onnx") as relud:
-                self.visit(relud)
-                self.browser.wait("it is said", "return document.getElementById('layers').textContent === 'This model has no layer that is counted.'")
-                self.browser.click("#random")
-                self.browser.click("#infer")
-                self.browser.wait("there is an answer", "return !document.getElementById('outcome').hidden")
-                inputs = json.loads(self.posted())["inputs"]
-                shown = self.browser.run("return [...document.querySelectorAll('#outputs li')].map((one) => Number(one.dataset.value))")
-                for left, right, y in zip(inputs["left"][0], inputs["right"][0], shown, strict=True):
-                    self.assertAlmostEqual(left + right, y, 5)
-                self.quiet()
 
     # Hostile and unlucky circumstances
 
@@ -532,7 +350,3 @@ class Page(unittest.TestCase):
             self.assertTrue(0 < p50 <= p99 < 10, (p50, p99))
             self.assertEqual(float(self.value("#trend-batch b")), 1)
             self.quiet()
-
-
-if __name__ == "__main__":
-    unittest.main(verbosity=2)
