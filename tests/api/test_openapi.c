@@ -90,6 +90,21 @@ Test(openapi, has_every_route_and_its_scope_and_nothing_else)
     json_decref(document);
 }
 
+/* Nothing else is answered with 304. */
+Test(openapi, says_what_a_browser_may_keep)
+{
+    json_t *document = read_document();
+    json_t *paths = json_object_get(document, "paths"), *path;
+    const char *name;
+    json_object_foreach(paths, name, path)
+    {
+        const json_t *replies = json_object_get(json_object_get(path, "get"), "responses");
+        bool is_page = strcmp(name, "/") == 0 || strcmp(name, "/web/{file}") == 0;
+        cr_assert_eq(json_object_get(replies, "304") != NULL, is_page, "%s", name);
+    }
+    json_decref(document);
+}
+
 Test(openapi, has_the_version_of_the_program)
 {
     json_t *document = read_document();
