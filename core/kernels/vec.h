@@ -53,8 +53,8 @@ typedef struct {
 
 typedef int32_t vi __attribute__((vector_size(4 * VEC_LANES)));
 
-/* The same pointer, of which the compiler forgets what it was made of: it would rather work out each
- * address near it anew, from all of that. */
+/* The same pointer, of which the compiler forgets what it was made of: it would rather work out
+ * each address near it anew, from all of that. */
 VEC_INLINE const float *vec_pointer(const float *p)
 {
     __asm__("" : "+r"(p));
