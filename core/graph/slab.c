@@ -321,6 +321,8 @@ struct slab slab_open(struct op_run *run, const struct slab_tile *tile, float pa
                         .view.x = windows,
                         .view.taps = place_taps(window, &points, joined, taps),
                         .view.at = taps,
+                        .view.line = tile->width,
+                        .view.apart = point_step(window, 2) * points.pixel,
                         .view.length = x->channels / groups,
                         .taps = taps};
     if (apart)

@@ -13,6 +13,8 @@ enum {
     GEMM_K_BLOCK = 512,
     GEMM_K_STEP = 16, /* inputs between two looks ahead */
     GEMM_NEAR = 8,    /* inputs whose weights are brought from L2 early */
+    GEMM_ALONE = 8,   /* rows of a tile of one vector */
+    GEMM_EVEN = 14,   /* such rows whose inputs lie evenly */
     GEMM_HOT = 4096   /* floats of inputs after which outputs still are in L1 */
 };
 
@@ -30,10 +32,11 @@ struct gemm_tile {
     const float *ahead; /* weights of the next block, to be brought into L2 while this one is
                            used: ahead_rows of them at every step */
     size_t ahead_rows;
+    size_t step; /* inputs between two looks ahead; all of count when there is nothing to bring */
 };
 
 /* The loops over rows and vectors are unrolled whole, or their sums would live in memory. */
-#define GEMM_EACH_ROW    _Pragma("GCC unroll 8") for (int r = 0; r < rows; r++)
+#define GEMM_EACH_ROW    _Pragma("GCC unroll 14") for (int r = 0; r < rows; r++)
 #define GEMM_EACH_VECTOR _Pragma("GCC unroll 4") for (int v = 0; v < vectors; v++)
 
 VEC_INLINE void gemm_look_ahead(const int vectors, const struct gemm_tile *t, size_t step)
@@ -44,21 +47,29 @@ VEC_INLINE void gemm_look_ahead(const int vectors, const struct gemm_tile *t, si
     __builtin_prefetch(ahead + v * VEC_LANES, 0, 2);
 }
 
-VEC_INLINE void gemm_tile(const int rows, const int vectors, const struct gemm_tile *t)
+/* apart: floats from one row's inputs to the next one's; 0: anywhere. */
+VEC_INLINE void gemm_tile(const int rows, const int vectors, const int apart,
+                          const struct gemm_tile *t)
 {
-    vf sum[VEC_TILE_TALL][VEC_TILE_VECTORS];
+    vf sum[GEMM_EVEN][VEC_TILE_VECTORS];
+    float *const y = t->y;
+    const size_t y_stride = t->y_stride;
     GEMM_EACH_ROW
     GEMM_EACH_VECTOR
-    sum[r][v] =
-        vf_load(t->bias ? t->bias + v * VEC_LANES : t->y + (size_t)r * t->y_stride + v * VEC_LANES);
+    sum[r][v] = vf_load((t->bias ? t->bias : y + (size_t)r * y_stride) + v * VEC_LANES);
     const float *weights = t->weights;
     for (size_t part = 0, step = 0; part < t->parts; part++) {
-        const float *x[VEC_TILE_TALL];
+        const float *x[GEMM_EVEN];
+        vec_forget();
         GEMM_EACH_ROW
         x[r] = t->x[r] + t->at[part] + t->first;
-        for (size_t first = 0; first < t->count; first += GEMM_K_STEP, step++) {
-            const size_t end = t->count - first < GEMM_K_STEP ? t->count : first + GEMM_K_STEP;
-            gemm_look_ahead(vectors, t, step);
+        const size_t most = vectors > 1 ? t->step : t->count;
+        for (size_t first = 0; first < t->count; first += most, step++) {
+            const size_t end = t->count - first < most ? t->count : first + most;
+            if (vectors > 1) {
+                vec_forget();
+                gemm_look_ahead(vectors, t, step);
+            }
             for (size_t k = first; k < end; k++, weights += t->weights_stride) {
                 vf w[VEC_TILE_VECTORS];
                 GEMM_EACH_VECTOR
@@ -67,9 +78,10 @@ VEC_INLINE void gemm_tile(const int rows, const int vectors, const struct gemm_t
                     if (vectors > 1) /* one alone waits for its inputs, not for its weights */
                         __builtin_prefetch(weights + GEMM_NEAR * t->weights_stride + v * VEC_LANES);
                 }
+                const float *const first_row = vec_pointer(x[0] + k);
                 GEMM_EACH_ROW
                 {
-                    const vf number = vf_set1(x[r][k]);
+                    const vf number = vf_set1(apart ? first_row[r * apart] : x[r][k]);
                     GEMM_EACH_VECTOR
                     sum[r][v] = vf_fma(number, w[v], sum[r][v]);
                 }
@@ -82,65 +94,102 @@ VEC_INLINE void gemm_tile(const int rows, const int vectors, const struct gemm_t
     sum[r][v] += vf_set1(0.0f);
     GEMM_EACH_ROW
     GEMM_EACH_VECTOR
-    vf_store(t->y + (size_t)r * t->y_stride + v * VEC_LANES, sum[r][v]);
+    vf_store(y + (size_t)r * y_stride + v * VEC_LANES, sum[r][v]);
 }
 
-#define GEMM_TILE_ROWS(rows)                                                                       \
+typedef void gemm_run(int vectors, const struct gemm_tile *t);
+
+#define GEMM_TILE(rows)                                                                            \
     static __attribute__((noinline)) void gemm_tile_##rows(int vectors, const struct gemm_tile *t) \
     {                                                                                              \
         if (vectors == VEC_TILE_VECTORS)                                                           \
-            gemm_tile(rows, VEC_TILE_VECTORS, t);                                                  \
-        else if (vectors == 1)                                                                     \
-            gemm_tile(rows, 1, t);                                                                 \
+            gemm_tile(rows, VEC_TILE_VECTORS, 0, t);                                               \
         else if (vectors == 2)                                                                     \
-            gemm_tile(rows, 2, t);                                                                 \
+            gemm_tile(rows, 2, 0, t);                                                              \
         else                                                                                       \
-            gemm_tile(rows, VEC_TILE_VECTORS > 2 ? 3 : 2, t);                                      \
+            gemm_tile(rows, VEC_TILE_VECTORS > 2 ? 3 : 2, 0, t);                                   \
     }
-GEMM_TILE_ROWS(1)
-GEMM_TILE_ROWS(2)
-GEMM_TILE_ROWS(3)
-GEMM_TILE_ROWS(4)
+GEMM_TILE(1)
+GEMM_TILE(2)
+GEMM_TILE(3)
+GEMM_TILE(4)
 #if VEC_TILE_ROWS > 4
-GEMM_TILE_ROWS(5)
-GEMM_TILE_ROWS(6)
+GEMM_TILE(5)
+GEMM_TILE(6)
 #endif
 
-/* One vector alone leaves room for more rows, and needs them to hide the latency. */
-#define GEMM_TILE_TALL(rows)                                                                       \
-    static __attribute__((noinline)) void gemm_tile_##rows(int vectors, const struct gemm_tile *t) \
-    {                                                                                              \
-        (void)vectors;                                                                             \
-        gemm_tile(rows, 1, t);                                                                     \
-    }
-#if VEC_TILE_TALL > VEC_TILE_ROWS
-GEMM_TILE_TALL(7)
-GEMM_TILE_TALL(8)
-#endif
-
-static void (*const gemm_tiles[VEC_TILE_TALL])(int, const struct gemm_tile *) = {
+static gemm_run *const gemm_tiles[VEC_TILE_ROWS] = {
     gemm_tile_1, gemm_tile_2, gemm_tile_3, gemm_tile_4,
 #if VEC_TILE_ROWS > 4
-    gemm_tile_5, gemm_tile_6, gemm_tile_7, gemm_tile_8,
+    gemm_tile_5, gemm_tile_6,
 #endif
 };
+
+/* One vector alone leaves room for more rows, and needs them to hide the latency. Rows that lie
+ * evenly take one pointer together: the distances of grey and of coloured pixels and of sixteen
+ * channels are constants in the instructions. */
+#define GEMM_LOW(each, apart)                                                                 \
+    each(apart, 1) each(apart, 2) each(apart, 3) each(apart, 4) each(apart, 5) each(apart, 6) \
+        each(apart, 7) each(apart, 8)
+#define GEMM_HIGH(each, apart) \
+    each(apart, 9) each(apart, 10) each(apart, 11) each(apart, 12) each(apart, 13) each(apart, 14)
+#define GEMM_ALONE_FUNCTION(apart, rows)                                                         \
+    static __attribute__((noinline)) void gemm_alone_##apart##_##rows(int vectors,               \
+                                                                      const struct gemm_tile *t) \
+    {                                                                                            \
+        (void)vectors;                                                                           \
+        gemm_tile(rows, 1, apart, t);                                                            \
+    }
+#define GEMM_ALONE_NAME(apart, rows) gemm_alone_##apart##_##rows,
+#define GEMM_EVENLY(apart)                                   \
+    GEMM_LOW(GEMM_ALONE_FUNCTION, apart)                     \
+    GEMM_HIGH(GEMM_ALONE_FUNCTION, apart)                    \
+    static gemm_run *const gemm_alone_##apart[GEMM_EVEN] = { \
+        GEMM_LOW(GEMM_ALONE_NAME, apart) GEMM_HIGH(GEMM_ALONE_NAME, apart)};
+GEMM_LOW(GEMM_ALONE_FUNCTION, 0)
+static gemm_run *const gemm_alone_0[GEMM_ALONE] = {GEMM_LOW(GEMM_ALONE_NAME, 0)};
+GEMM_EVENLY(1)
+GEMM_EVENLY(3)
+GEMM_EVENLY(16)
+
+/* How a column of tiles is cut: line by line, into as few tiles of most rows as it takes. */
+struct gemm_cut {
+    gemm_run *const *tiles; /* [most], that of r rows at r - 1 */
+    size_t line, most;
+};
+
+static struct gemm_cut gemm_cut(const struct gemm *g, int vectors)
+{
+    const struct view *x = &g->x;
+    if (vectors > 1 || VEC_LANES < 16) /* a panel's width is a multiple of 16 */
+        return (struct gemm_cut){gemm_tiles, x->rows, VEC_TILE_ROWS};
+    if (x->line >= VEC_TILE_ROWS && x->apart == 1)
+        return (struct gemm_cut){gemm_alone_1, x->line, GEMM_EVEN};
+    if (x->line >= VEC_TILE_ROWS && x->apart == 3)
+        return (struct gemm_cut){gemm_alone_3, x->line, GEMM_EVEN};
+    if (x->line >= VEC_TILE_ROWS && x->apart == 16)
+        return (struct gemm_cut){gemm_alone_16, x->line, GEMM_EVEN};
+    return (struct gemm_cut){gemm_alone_0, x->rows, GEMM_ALONE};
+}
 
 /* A block of K in one column of tiles: all rows, shared out evenly so that no tile is much smaller
  * than another. */
 static void gemm_rows(const struct gemm *g, size_t column, int vectors, struct gemm_tile tile)
 {
-    const size_t rows = g->x.rows, most = vectors == 1 ? VEC_TILE_TALL : VEC_TILE_ROWS;
-    const size_t tiles = (rows + most - 1) / most;
-    const size_t steps = tile.parts * ((tile.count + GEMM_K_STEP - 1) / GEMM_K_STEP);
+    const struct gemm_cut cut = gemm_cut(g, vectors);
+    const size_t rows = g->x.rows, in_line = (cut.line + cut.most - 1) / cut.most;
+    const size_t tiles = rows / cut.line * in_line;
+    tile.step = g->streams ? GEMM_K_STEP : tile.count;
+    const size_t steps = tile.parts * ((tile.count + tile.step - 1) / tile.step);
     tile.ahead_rows =
         g->streams ? (tile.parts * tile.count + tiles * steps - 1) / (tiles * steps) : 0;
     for (size_t i = 0, row = 0, finished = 0, height; i < tiles; i++) {
-        height = rows / tiles + (i < rows % tiles);
+        height = cut.line / in_line + (i % in_line < cut.line % in_line);
         row += height;
-        gemm_tiles[height - 1](vectors, &tile);
+        cut.tiles[height - 1](vectors, &tile);
         if (tile.last && g->epilogue &&
             (row == rows || (row - finished) * g->k >= GEMM_HOT ||
-             row - finished + most > EPILOGUE_ROWS)) {
+             row - finished + cut.most > EPILOGUE_ROWS)) {
             finish_tile(g->epilogue, finished, row - finished, column, (size_t)vectors * VEC_LANES,
                         g->y, g->y_stride);
             finished = row;

@@ -3,8 +3,8 @@
  * vf holds VEC_LANES floats, vi as many int32, vm one truth value per lane, vd as many doubles.
  * GCC's vector operators (+ - * / on vf and vi, << >> on vi) are part of the vocabulary; what they
  * lack stands here three times: AVX-512, AVX2 with FMA, and portable GCC vectors (SSE2, NEON,
- * anything). VEC_TILE_ROWS and VEC_TILE_VECTORS are the register tile of the GEMM, VEC_TILE_TALL
- * its rows where it is one vector wide, VEC_ROW_VECTORS the widest run of the GEMV. */
+ * anything). VEC_TILE_ROWS and VEC_TILE_VECTORS are the register tile of the GEMM,
+ * VEC_ROW_VECTORS the widest run of the GEMV. */
 #ifndef RELUD_VEC_H
 #define RELUD_VEC_H
 
@@ -18,7 +18,6 @@
 #include <immintrin.h>
 #define VEC_LANES        16
 #define VEC_TILE_ROWS    6
-#define VEC_TILE_TALL    8
 #define VEC_TILE_VECTORS 4
 #define VEC_ROW_VECTORS  16
 typedef __m512 vf;
@@ -30,7 +29,6 @@ typedef struct {
 #include <immintrin.h>
 #define VEC_LANES        8
 #define VEC_TILE_ROWS    6
-#define VEC_TILE_TALL    8
 #define VEC_TILE_VECTORS 2
 #define VEC_ROW_VECTORS  8
 typedef __m256 vf;
@@ -41,7 +39,6 @@ typedef struct {
 #else
 #define VEC_LANES        8
 #define VEC_TILE_ROWS    4
-#define VEC_TILE_TALL    4
 #define VEC_TILE_VECTORS 2
 #define VEC_ROW_VECTORS  4
 typedef float vf __attribute__((vector_size(32)));
@@ -52,6 +49,13 @@ typedef struct {
 #endif
 
 typedef int32_t vi __attribute__((vector_size(4 * VEC_LANES)));
+
+/* The compiler forgets what memory holds: it would rather keep all of it in registers it has not.
+ */
+VEC_INLINE void vec_forget(void)
+{
+    __asm__ volatile("" ::: "memory");
+}
 
 /* The same pointer, of which the compiler forgets what it was made of: it would rather work out
  * each address near it anew, from all of that. */

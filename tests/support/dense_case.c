@@ -13,7 +13,13 @@ struct view dense_view(struct guarded *memory, const float *x, size_t rows, size
         first[i] = x + i * stride;
     for (size_t t = 0; t < runs; t++)
         at[t] = (ptrdiff_t)(t * k / runs);
-    return (struct view){.rows = rows, .taps = runs, .length = k / runs, .x = first, .at = at};
+    return (struct view){.rows = rows,
+                         .taps = runs,
+                         .length = k / runs,
+                         .x = first,
+                         .at = at,
+                         .line = rows,
+                         .apart = stride};
 }
 
 static size_t most_runs(size_t k)

@@ -28,8 +28,15 @@ static size_t product(const size_t *factors, size_t count)
     return result;
 }
 
-/* Padding is less than the window, and the image padded is no smaller. Now and then it is longer
- * than a tile. */
+/* What a line has more than it needs: often enough to be several register tiles, now and then to be
+ * longer than a tile. */
+static size_t draw_length(struct randoms *random)
+{
+    const size_t draw = random_between(random, 0, 7);
+    return draw == 0 ? 400 : draw <= 3 ? 40 : 6;
+}
+
+/* Padding is less than the window, and the image padded is no smaller. */
 static void draw_axis(struct window_case *c, size_t axis, struct randoms *random)
 {
     c->kernel[axis] = random_between(random, 1, 4);
@@ -40,7 +47,7 @@ static void draw_axis(struct window_case *c, size_t axis, struct randoms *random
     c->pad_end[axis] = random_between(random, 0, reach);
     const size_t pads = c->pad[axis] + c->pad_end[axis];
     const size_t least = reach + 1 > pads ? reach + 1 - pads : 1;
-    const size_t most = axis + 1 == c->axes && random_between(random, 0, 7) == 0 ? 400 : 6;
+    const size_t most = axis + 1 == c->axes ? draw_length(random) : 6;
     c->in[axis] = random_between(random, least, least + most);
     const size_t beyond = c->ceil ? c->step[axis] - 1 : 0;
     size_t steps = (c->in[axis] + pads - reach - 1 + beyond) / c->step[axis];

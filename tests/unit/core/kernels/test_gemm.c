@@ -108,6 +108,60 @@ Test(gemm, every_tile_is_the_chain)
     for_each_isa(check_every_tile);
 }
 
+/* Windows of three lines over an image of pixels that lie so many floats apart, in lines of width
+ * windows. Each window's numbers are c's row, too. */
+enum { WINDOW_LINES = 3, WINDOW_LENGTH = 5 };
+
+static void lay_windows(struct dense_case *c, size_t width, size_t apart)
+{
+    const size_t lines = c->rows / width, pitch = (width - 1) * apart + WINDOW_LENGTH;
+    float *image = guarded_alloc(&c->memory, (lines + WINDOW_LINES - 1) * pitch, sizeof *image);
+    const float **first = guarded_alloc(&c->memory, c->rows, sizeof *first);
+    ptrdiff_t *at = guarded_alloc(&c->memory, WINDOW_LINES, sizeof *at);
+    random_floats(&(struct randoms){apart}, RANDOM_PLAIN, image,
+                  (lines + WINDOW_LINES - 1) * pitch);
+    for (size_t t = 0; t < WINDOW_LINES; t++)
+        at[t] = (ptrdiff_t)(t * pitch);
+    for (size_t row = 0; row < c->rows; row++) {
+        first[row] = image + row / width * pitch + row % width * apart;
+        for (size_t t = 0; t < WINDOW_LINES; t++)
+            memcpy(x_row(c, row) + t * WINDOW_LENGTH, first[row] + at[t],
+                   WINDOW_LENGTH * sizeof *image);
+    }
+    c->view = (struct view){.rows = c->rows,
+                            .taps = WINDOW_LINES,
+                            .length = WINDOW_LENGTH,
+                            .x = first,
+                            .at = at,
+                            .line = width,
+                            .apart = apart};
+}
+
+/* One vector alone, or behind others; every height of a tile whose rows lie evenly, and lines that
+ * make several. */
+static void check_lines(const struct kernels *kernels)
+{
+    static const size_t distances[] = {1, 2, 3, 16, 32};
+    struct randoms random = {5};
+    for (size_t i = 0; i < sizeof distances / sizeof distances[0]; i++) {
+        for (size_t width = 1; width <= 30; width++) {
+            const struct dense_shape shape = {2 * width, WINDOW_LINES * WINDOW_LENGTH,
+                                              width % 2 ? 6 : 80};
+            struct dense_case c;
+            dense_open(&c, &random, shape, RANDOM_PLAIN, RANDOM_PLAIN);
+            lay_windows(&c, width, distances[i]);
+            dense_gemm(&c, kernels, c.y);
+            check_outputs(&c, kernels, same_as_chain);
+            dense_close(&c);
+        }
+    }
+}
+
+Test(gemm, windows_that_lie_evenly_are_the_chain)
+{
+    for_each_isa(check_lines);
+}
+
 static void check_nasty_numbers(const struct kernels *kernels)
 {
     struct randoms random = {4};
