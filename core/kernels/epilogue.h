@@ -113,18 +113,23 @@ VEC_INLINE void activate_column(const enum activation_type type, const struct co
                                 const struct column_rule *rule)
 {
     const vf zero = vf_set1(0.0f);
+    const float *from = t->z + j;
+    float *to = t->y + j;
+    uint8_t *bits = t->bits ? t->bits + j / 8 : NULL;
+    const size_t rows = c.alone ? 1 : t->rows;
+    const size_t z_stride = t->z_stride, y_stride = t->y_stride, bits_stride = t->bits_stride;
     struct column_counts counts = {.poison = zero};
     vf sum = zero, magnitude = zero;
     if (c.any)
         counts = load_counts(c, t->e->tally, t->unit + j);
-    for (size_t r = 0; r < t->rows; r++) {
-        const vf z = vf_load(t->z + r * t->z_stride + j);
+    for (size_t r = 0; r < rows; r++) {
+        const vf z = vf_load(from + r * z_stride);
         const vf h = activation_vector(type, rule->a, rule->b, z);
         const vf reach = type == ACTIVATION_crelu ? vf_abs(z) : z;
         const vm active = vf_greater(reach, rule->threshold);
-        vf_store(t->y + r * t->y_stride + j, h);
-        if (t->bits)
-            vm_store_bits(t->bits + r * t->bits_stride + j / 8, active);
+        vf_store(to + r * y_stride, h);
+        if (bits)
+            vm_store_bits(bits + r * bits_stride, active);
         if (!c.any)
             continue;
         counts.active = vm_count(counts.active, active);
@@ -156,20 +161,17 @@ VEC_INLINE void activate_column(const enum activation_type type, const struct co
 }
 
 VEC_INLINE void activate_columns(const enum activation_type type, const struct counted c,
-                                 const struct activate_tile *tile)
+                                 const struct activate_tile *t)
 {
-    struct activate_tile t = *tile; /* its own copy: the bytes of bits alias everything else */
-    if (c.alone)
-        t.rows = 1;
-    const struct activation_rule *rule = t.e->rule;
-    const float *slope = rule->slope ? rule->slope + t.unit : NULL;
+    const struct activation_rule *rule = t->e->rule;
+    const float *slope = rule->slope ? rule->slope + t->unit : NULL;
     struct column_rule of = {vf_set1(rule->constants[0]), vf_set1(rule->constants[1]),
                              vf_set1(rule->threshold), vf_set1(rule->tails.low),
                              vf_set1(rule->tails.high)};
-    for (size_t j = 0; j < t.width; j += VEC_LANES) {
+    for (size_t j = 0, width = t->width; j < width; j += VEC_LANES) {
         if (slope)
             of.a = vf_load(slope + j);
-        activate_column(type, c, &t, j, &of);
+        activate_column(type, c, t, j, &of);
     }
 }
 
