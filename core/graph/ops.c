@@ -264,7 +264,8 @@ void op_run_dense(struct op_run *run, size_t tile)
 {
     const size_t panels = panel_count(run->node->n), rows = dense_rows(run->output, run->rows);
     const size_t block = rows > OP_TILE_ROWS ? tile / panels : 0; /* a division costs a small row */
-    const size_t panel = tile - block * panels;
+    const size_t passed = tile - block * panels;
+    const size_t panel = run->backward ? panels - 1 - passed : passed;
     const struct op_span span = op_row_span(rows, block);
     if (dense_skips(run, span, rows, panel))
         dense_rows_skipping(run, span, panel);

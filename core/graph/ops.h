@@ -47,6 +47,7 @@ struct op_run {
     size_t macs; /* multiply-adds of a row */
     enum skip skip;
     size_t rows;
+    bool backward;           /* dense: from the last panel to the first */
     struct op_input *inputs; /* node->input_count */
     bool bound;              /* one of them is the caller's, and elsewhere at every run */
     const struct value *output;

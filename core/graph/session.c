@@ -203,6 +203,7 @@ static void enter_node(struct session *session)
                      : NULL;
     run->skip = session->skip;
     run->rows = session->rows;
+    run->backward = session->backward;
     run->held = OP_NOTHING;
     for (size_t i = 0; run->bound && i < run->node->input_count; i++)
         run->inputs[i] = value_rows(session, run->node->inputs[i]);
@@ -251,6 +252,9 @@ void session_begin(struct session *session, size_t rows)
     session->rows = rows;
     session->node = 0;
     help_prepare(&session->help, session->plan->macs_per_row * rows);
+    /* To and fro: weights that were used last are met first, while the cache holds them. Helpers
+     * keep their panels. */
+    session->backward = !session->backward && !session->help.pays;
     enter_node(session);
 }
 

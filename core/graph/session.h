@@ -29,6 +29,7 @@ struct session {
     int placing[GRAPH_IO_MAX];         /* the node that can write an output elsewhere */
     enum skip skip;                    /* SKIP_AUTO until the owner sets it between runs */
     struct op_run *runs;               /* by node */
+    bool backward;                     /* how dense layers of this run go over their panels */
     size_t rows, node, tiles;
     size_t backlog; /* finished runs of one row that dense layers have not counted yet */
     struct help help;
