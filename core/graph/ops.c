@@ -6,8 +6,8 @@
 #include "skip.h"
 #include "slab.h"
 
-/* Weights of a layer that leave no room for anything else in a core's second cache. */
-enum { STREAM_FLOATS = 1 << 18 };
+/* Weights of a layer that alone fill a core's second cache. */
+enum { STREAM_FLOATS = 1 << 19 };
 
 const struct op_info *op_info(enum op op)
 {
