@@ -178,13 +178,14 @@ static void gemm_rows(const struct gemm *g, size_t column, int vectors, struct g
 {
     const struct gemm_cut cut = gemm_cut(g, vectors);
     const size_t rows = g->x.rows, in_line = (cut.line + cut.most - 1) / cut.most;
+    const size_t least = cut.line / in_line, higher = cut.line % in_line;
     const size_t tiles = rows / cut.line * in_line;
     tile.step = g->streams ? GEMM_K_STEP : tile.count;
     const size_t steps = tile.parts * ((tile.count + tile.step - 1) / tile.step);
     tile.ahead_rows =
         g->streams ? (tile.parts * tile.count + tiles * steps - 1) / (tiles * steps) : 0;
-    for (size_t i = 0, row = 0, finished = 0, height; i < tiles; i++) {
-        height = cut.line / in_line + (i % in_line < cut.line % in_line);
+    for (size_t i = 0, row = 0, finished = 0; row < rows; i = i + 1 < in_line ? i + 1 : 0) {
+        const size_t height = least + (i < higher);
         row += height;
         cut.tiles[height - 1](vectors, &tile);
         if (tile.last && g->epilogue &&
