@@ -41,6 +41,17 @@ size_t shape_count(const struct shape *shape)
     return count;
 }
 
+/* Pixels that lie a multiple of half a page apart share a few sets of the first cache: a tile of
+ * them would drive itself out. */
+enum { CROWDED_FLOATS = 512 };
+
+static size_t stride_of(size_t channels, enum layout layout)
+{
+    const size_t padded = panel_padded(channels);
+    const bool crowded = layout != LAYOUT_PLAIN && padded % CROWDED_FLOATS == 0;
+    return crowded ? padded + PANEL_UNIT : padded;
+}
+
 struct value value_of(const char *name, const struct shape *shape, enum layout layout)
 {
     struct value value = {.name = name,
@@ -52,7 +63,7 @@ struct value value_of(const char *name, const struct shape *shape, enum layout l
     if (shape->rank > 0)
         value.channels = shape->dims[value_channel_axis(&value)];
     value.positions = value.channels ? value.features / value.channels : 0;
-    value.stride = panel_padded(value.channels);
+    value.stride = stride_of(value.channels, layout);
     return value;
 }
 

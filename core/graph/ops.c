@@ -289,11 +289,9 @@ void op_run_activation(struct op_run *run, size_t tile)
         memcpy(to, input_position(&run->inputs[0], p), y->channels * sizeof *to);
         memset(to + y->channels, 0, (y->stride - y->channels) * sizeof *to);
     }
-    for (size_t channel = 0; channel < y->stride; channel += PANEL_COLUMNS) {
-        size_t rest = y->stride - channel;
-        op_epilogue(run, span.first, span.count, channel,
-                    rest < PANEL_COLUMNS ? rest : PANEL_COLUMNS);
-    }
+    for (size_t panel = 0; panel < panel_count(y->channels); panel++)
+        op_epilogue(run, span.first, span.count, panel * PANEL_COLUMNS,
+                    panel_width(y->channels, panel));
 }
 
 /* Softmax over the last dimension */

@@ -21,11 +21,10 @@ static size_t pixel_tiles(const struct graph *graph, const struct node *node, si
 
 static void finish_pixels(const struct op_run *run, struct op_span span)
 {
-    for (size_t channel = 0; channel < run->output->stride; channel += PANEL_COLUMNS) {
-        size_t rest = run->output->stride - channel;
-        op_epilogue(run, span.first, span.count, channel,
-                    rest < PANEL_COLUMNS ? rest : PANEL_COLUMNS);
-    }
+    const size_t channels = run->output->channels;
+    for (size_t panel = 0; panel < panel_count(channels); panel++)
+        op_epilogue(run, span.first, span.count, panel * PANEL_COLUMNS,
+                    panel_width(channels, panel));
 }
 
 /* Convolution */

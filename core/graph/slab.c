@@ -326,7 +326,7 @@ struct slab slab_open(struct op_run *run, const struct slab_tile *tile, float pa
                         .view.length = x->channels / groups,
                         .taps = taps};
     if (apart)
-        slab.view.length = x->stride;
+        slab.view.length = panel_padded(x->channels);
     if (joined)
         slab.view.length = window->kernel[2] * x->channels;
     return slab;

@@ -134,7 +134,7 @@ enum status importer_padded(struct importer *importer, uint32_t value, enum layo
 {
     const struct value *v = &importer->model->graph.values[value];
     *as = value;
-    if (has_layout(v, layout) && v->stride == panel_padded(v->channels))
+    if (has_layout(v, layout) && v->stride >= panel_padded(v->channels))
         return STATUS_OK;
     return convert(importer, value, layout, true, as, error);
 }

@@ -161,13 +161,23 @@ struct conv_case {
     float *weights, *bias; /* [n, channels of a group, taps], [n] */
 };
 
+/* Now and then so many that pixels lie further apart than they need. */
+static size_t draw_channels(size_t most, struct randoms *random)
+{
+    return random_between(random, 0, 3) == 0 ? 512 : random_between(random, 1, most);
+}
+
 /* One group, several, or one for each channel. */
 static void draw_groups(struct trial *trial, struct conv_case *conv, struct randoms *random)
 {
     const size_t kind = random_between(random, 0, 2);
-    conv->groups = kind == 0 ? 1 : random_between(random, 2, kind == 1 ? 4 : 40);
+    conv->groups = kind == 0   ? 1
+                   : kind == 1 ? random_between(random, 2, 4)
+                               : draw_channels(40, random);
     const size_t channels = kind == 2 ? 1 : random_between(random, 1, kind == 0 ? 40 : 6);
-    conv->n = conv->groups * (kind == 2 ? 1 : random_between(random, 1, kind == 0 ? 300 : 20));
+    conv->n = conv->groups * (kind == 2   ? 1
+                              : kind == 1 ? random_between(random, 1, 20)
+                                          : draw_channels(300, random));
     trial->window =
         draw_window(random_between(random, 1, AXES_MAX), conv->groups * channels, false, random);
     conv->k = channels * product(trial->window.kernel, trial->window.axes);
@@ -295,8 +305,7 @@ static void check_pool(const struct kernels *kernels, bool average, struct rando
     const bool count_pad = average && random_between(random, 0, 1);
     struct trial trial = {.kernels = kernels};
     struct onnx_builder onnx;
-    const size_t axes = random_between(random, 1, AXES_MAX),
-                 channels = random_between(random, 1, 40);
+    const size_t axes = random_between(random, 1, AXES_MAX), channels = draw_channels(40, random);
     struct window_case *c = &trial.window;
     *c = draw_window(axes, channels, random_between(random, 0, 1), random);
     Onnx__NodeProto *node = build(&onnx, c, average ? "AveragePool" : "MaxPool", "x");
