@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "panel.h"
+#include "slab.h"
 
 const char *op_kind(enum op op)
 {
@@ -231,6 +232,8 @@ enum status graph_add_node(struct graph *graph, struct node node, const uint32_t
     if (status != STATUS_OK)
         return status;
     node.output = *value;
+    if (node.window.kernel[0] > 0)
+        slab_cut(&node.window, graph->values[inputs[0]].stride);
     graph->nodes[graph->node_count++] = node;
     return STATUS_OK;
 }

@@ -68,6 +68,10 @@ struct window {
     size_t in[GRAPH_SPATIAL_MAX], out[GRAPH_SPATIAL_MAX];
     bool transposed; /* it walks over the output, and padding is cut off there */
     bool count_pad;  /* an average divides by the padded window */
+    struct window_cut {
+        size_t lines, width; /* of the largest tile of the output */
+        size_t down, across; /* tiles below each other, and side by side */
+    } cut;                   /* slab.h; graph_add_node() sets it */
 };
 
 struct node {
@@ -125,7 +129,7 @@ struct shape shape_flat(size_t n);
 /* The product of a shape's dimensions: 1 for rank 0; 0 when it overflows. */
 size_t shape_count(const struct shape *shape);
 
-/* A value of that shape as ops write it: its stride is channels rounded up to 16. */
+/* A value of that shape as ops write it: its stride is at least channels rounded up to 16. */
 struct value value_of(const char *name, const struct shape *shape, enum layout layout);
 
 /* The dimension that is a value's channels; 0 for rank 0. */

@@ -14,9 +14,9 @@ static struct op_span tile_span(const struct op_run *run, const struct slab_tile
 }
 
 /* A tile of whole pixels, all their channels. */
-static size_t pixel_tiles(const struct graph *graph, const struct node *node, size_t rows)
+static size_t pixel_tiles(const struct node *node, size_t rows)
 {
-    return rows * slab_tiles(graph, node);
+    return rows * slab_tiles(&node->window);
 }
 
 static void finish_pixels(const struct op_run *run, struct op_span span)
@@ -31,7 +31,8 @@ static void finish_pixels(const struct op_run *run, struct op_span span)
 
 size_t op_tiles_conv(const struct graph *graph, const struct node *node, size_t rows)
 {
-    return pixel_tiles(graph, node, rows) * (node->groups > 1 ? 1 : panel_count(node->n));
+    (void)graph;
+    return pixel_tiles(node, rows) * (node->groups > 1 ? 1 : panel_count(node->n));
 }
 
 size_t conv_scratch(const struct graph *graph, const struct node *node)
@@ -83,7 +84,8 @@ void op_run_conv(struct op_run *run, size_t tile)
 
 size_t op_tiles_depthwise(const struct graph *graph, const struct node *node, size_t rows)
 {
-    return pixel_tiles(graph, node, rows);
+    (void)graph;
+    return pixel_tiles(node, rows);
 }
 
 void op_run_depthwise(struct op_run *run, size_t tile)
@@ -102,12 +104,14 @@ void op_run_depthwise(struct op_run *run, size_t tile)
 
 size_t op_tiles_max_pool(const struct graph *graph, const struct node *node, size_t rows)
 {
-    return pixel_tiles(graph, node, rows);
+    (void)graph;
+    return pixel_tiles(node, rows);
 }
 
 size_t op_tiles_average_pool(const struct graph *graph, const struct node *node, size_t rows)
 {
-    return pixel_tiles(graph, node, rows);
+    (void)graph;
+    return pixel_tiles(node, rows);
 }
 
 void op_run_max_pool(struct op_run *run, size_t tile)

@@ -72,12 +72,6 @@ static size_t tap_count(const struct window *window)
 
 /* Tiles */
 
-/* Lines of a tile, their pixels, and how many tiles there are along the output's lines and along
- * one of them. */
-struct cut {
-    size_t lines, width, down, across;
-};
-
 static size_t pieces(size_t whole, size_t most)
 {
     return (whole + most - 1) / most;
@@ -101,11 +95,10 @@ static bool fits(const struct window *window, size_t stride, size_t lines, size_
            SLAB_FLOATS;
 }
 
-/* The largest tile within the limits, evenly cut. */
-static struct cut cut_output(const struct window *window, size_t stride)
+void slab_cut(struct window *window, size_t stride)
 {
     const size_t *out = window->out;
-    struct cut cut = {.lines = 1, .width = out[2] < SLAB_PIXELS ? out[2] : SLAB_PIXELS};
+    struct window_cut cut = {.lines = 1, .width = smaller(out[2], SLAB_PIXELS)};
     while (cut.width > 1 && !fits(window, stride, 1, cut.width))
         cut.width = pieces(cut.width, 2);
     cut.across = pieces(out[2], cut.width);
@@ -118,18 +111,12 @@ static struct cut cut_output(const struct window *window, size_t stride)
     }
     cut.down = pieces(out[1], cut.lines);
     cut.lines = pieces(out[1], cut.down);
-    return cut;
+    window->cut = cut;
 }
 
-static size_t input_stride(const struct graph *graph, const struct node *node)
+size_t slab_tiles(const struct window *window)
 {
-    return graph->values[node->inputs[0]].stride;
-}
-
-size_t slab_tiles(const struct graph *graph, const struct node *node)
-{
-    const struct cut cut = cut_output(&node->window, input_stride(graph, node));
-    return node->window.out[0] * cut.down * cut.across;
+    return window->out[0] * window->cut.down * window->cut.across;
 }
 
 /* Whether no window reaches into padding, and none sees zeros between pixels. */
@@ -143,11 +130,11 @@ static bool is_plain(const struct window *window)
 }
 
 /* Floats of the slab, as many as vectors need to lie in whole lines of the cache. */
-static size_t copied_floats(const struct window *window, size_t stride, const struct cut *cut)
+static size_t copied_floats(const struct window *window, size_t stride)
 {
     if (is_plain(window))
         return 0;
-    return panel_padded(slab_floats(window, stride, cut->lines, cut->width));
+    return panel_padded(slab_floats(window, stride, window->cut.lines, window->cut.width));
 }
 
 struct slab_tile slab_tile(const struct op_run *run, size_t tile)
@@ -155,11 +142,11 @@ struct slab_tile slab_tile(const struct op_run *run, size_t tile)
     const struct window *window = &run->node->window;
     const size_t *out = window->out;
     const size_t stride = run->inputs[0].value->stride;
-    const struct cut cut = cut_output(window, stride);
+    const struct window_cut cut = window->cut;
     const size_t line = tile / cut.across;
     struct slab_tile made = {.index = tile,
                              .row = line / cut.down / out[0],
-                             .slab_floats = copied_floats(window, stride, &cut)};
+                             .slab_floats = copied_floats(window, stride)};
     made.place[0] = line / cut.down % out[0];
     made.place[1] = line % cut.down * cut.lines;
     made.place[2] = tile % cut.across * cut.width;
@@ -171,10 +158,10 @@ struct slab_tile slab_tile(const struct op_run *run, size_t tile)
 
 size_t slab_scratch(const struct graph *graph, const struct node *node)
 {
-    const size_t stride = input_stride(graph, node);
-    const struct cut cut = cut_output(&node->window, stride);
-    const size_t pointers = cut.lines * cut.width + tap_count(&node->window);
-    return copied_floats(&node->window, stride, &cut) + pointers * sizeof(float *) / sizeof(float);
+    const struct window *window = &node->window;
+    const size_t pointers = window->cut.lines * window->cut.width + tap_count(window);
+    return copied_floats(window, graph->values[node->inputs[0]].stride) +
+           pointers * sizeof(float *) / sizeof(float);
 }
 
 /* The copy */

@@ -21,8 +21,12 @@ struct slab_tile {
     size_t slab_floats; /* of scratch, in front of the rest; 0 where no window needs a slab */
 };
 
+/* Sets window->cut for an image whose pixels lie stride floats apart: the largest tile within the
+ * limits, evenly cut. */
+void slab_cut(struct window *window, size_t stride);
+
 /* How many tiles one row's output makes. */
-size_t slab_tiles(const struct graph *graph, const struct node *node);
+size_t slab_tiles(const struct window *window);
 
 /* Tile tile of all rows' tiles. */
 struct slab_tile slab_tile(const struct op_run *run, size_t tile);

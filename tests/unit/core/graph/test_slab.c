@@ -6,20 +6,18 @@
 /* Tiles of an output of side x side pixels under square windows over channels. */
 static size_t tiles(size_t side, size_t kernel, size_t step, size_t pad, size_t channels)
 {
-    struct value image = {.stride = channels};
-    uint32_t input = 0;
-    struct graph graph = {.values = &image, .value_count = 1};
-    struct node node = {.inputs = &input, .input_count = 1};
+    struct window window = {.transposed = false};
     for (size_t axis = 0; axis < GRAPH_SPATIAL_MAX; axis++) {
         const bool flat = axis == 0;
-        node.window.kernel[axis] = flat ? 1 : kernel;
-        node.window.step[axis] = flat ? 1 : step;
-        node.window.dilation[axis] = 1;
-        node.window.pad[axis] = node.window.pad_end[axis] = flat ? 0 : pad;
-        node.window.out[axis] = flat ? 1 : side;
-        node.window.in[axis] = flat ? 1 : (side - 1) * step + kernel - 2 * pad;
+        window.kernel[axis] = flat ? 1 : kernel;
+        window.step[axis] = flat ? 1 : step;
+        window.dilation[axis] = 1;
+        window.pad[axis] = window.pad_end[axis] = flat ? 0 : pad;
+        window.out[axis] = flat ? 1 : side;
+        window.in[axis] = flat ? 1 : (side - 1) * step + kernel - 2 * pad;
     }
-    return slab_tiles(&graph, &node);
+    slab_cut(&window, channels);
+    return slab_tiles(&window);
 }
 
 Test(slab, a_tile_has_as_many_lines_as_its_pixels_allow)
