@@ -60,19 +60,25 @@ static const float *input_position(const struct op_input *input, size_t p)
 
 /* The epilogue */
 
-/* Words of bits that are to be folded: a panel of one position. */
-enum { FOLD_WORDS = PANEL_COLUMNS / 64 };
+/* Bytes of one position's bits that are to be folded: of a whole panel, or of so many units. */
+enum { FOLD_BYTES_MAX = PANEL_COLUMNS / 8 };
+
+static size_t fold_bytes(size_t width)
+{
+    return width <= 16 ? 2 : width <= 32 ? 4 : width <= 64 ? 8 : FOLD_BYTES_MAX;
+}
 
 /* Adds count positions of one row, units from channel on, to what the row did. Other workers may be
  * adding other tiles of the row; most find their bits set already. */
-static void fold_row(const struct op_run *run, size_t row, const uint64_t *bits, size_t count,
-                     size_t channel, size_t units)
+static void fold_row(const struct op_run *run, size_t row, const uint8_t *bits, size_t count,
+                     size_t channel, size_t width)
 {
     const struct activity *activity = &run->activity;
     uint64_t *into =
         (uint64_t *)(void *)(activity->bits + row * activity->bits_stride + channel / 8);
-    uint64_t any[FOLD_WORDS];
-    const size_t fired = run->kernels->fold(units, count, bits, FOLD_WORDS, any);
+    const size_t rest = run->output->channels - channel, units = rest < width ? rest : width;
+    uint64_t any[PANEL_COLUMNS / 64];
+    const size_t fired = run->kernels->fold(units, count, bits, fold_bytes(width), any);
     for (size_t i = 0; i < (units + 63) / 64; i++)
         if (any[i] & ~__atomic_load_n(&into[i], __ATOMIC_RELAXED))
             __atomic_fetch_or(&into[i], any[i], __ATOMIC_RELAXED);
@@ -81,15 +87,15 @@ static void fold_row(const struct op_run *run, size_t row, const uint64_t *bits,
 
 /* Several positions of a row share its bitmap: a unit is active in the row where it is at any.
  * Bitmaps are whole words, and panels begin on one. */
-static void fold_bits(const struct op_run *run, const uint64_t *bits, size_t first, size_t count,
+static void fold_bits(const struct op_run *run, const uint8_t *bits, size_t first, size_t count,
                       size_t channel, size_t width)
 {
-    const size_t positions = run->output->positions, rest = run->output->channels - channel;
-    const size_t units = rest < width ? rest : width;
-    for (size_t p = first, of_row; p < first + count; p += of_row, bits += of_row * FOLD_WORDS) {
+    const size_t positions = run->output->positions;
+    for (size_t p = first, of_row; p < first + count; p += of_row) {
         const size_t to_end = positions - p % positions, left = first + count - p;
         of_row = to_end < left ? to_end : left;
-        fold_row(run, p / positions, bits, of_row, channel, units);
+        fold_row(run, p / positions, bits, of_row, channel, width);
+        bits += of_row * fold_bytes(width);
     }
 }
 
@@ -99,10 +105,10 @@ static float *chains(const struct op_run *run)
     return run->later ? run->later : run->y;
 }
 
-/* What follows the chains of positions from first and channels from channel on. Bits that are to be
- * folded go to scratch. */
+/* What follows the chains of positions from first and of width channels from channel on. Bits that
+ * are to be folded go to scratch. */
 static struct epilogue epilogue_of(const struct op_run *run, size_t first, size_t channel,
-                                   uint64_t *scratch)
+                                   size_t width, uint8_t *scratch)
 {
     const struct activity *activity = &run->activity;
     struct epilogue epilogue = {.first = channel,
@@ -121,8 +127,8 @@ static struct epilogue epilogue_of(const struct op_run *run, size_t first, size_
         epilogue.output_stride = run->output->stride;
     }
     if (activity->fired) {
-        epilogue.bits = (uint8_t *)scratch;
-        epilogue.bits_stride = PANEL_COLUMNS / 8;
+        epilogue.bits = scratch;
+        epilogue.bits_stride = fold_bytes(width);
     } else if (activity->bits) {
         epilogue.bits = activity->bits + first * activity->bits_stride + channel / 8;
         epilogue.bits_stride = activity->bits_stride;
@@ -143,10 +149,10 @@ struct gemm op_panel(const struct node *node, size_t group, size_t panel)
 
 void op_gemm(const struct op_run *run, size_t panel, struct op_span span, const struct view *x)
 {
-    uint64_t bits[OP_TILE_ROWS_MAX * FOLD_WORDS];
+    uint8_t bits[OP_TILE_ROWS_MAX * FOLD_BYTES_MAX];
     const size_t channel = panel * PANEL_COLUMNS, y_stride = run->output->stride;
-    const struct epilogue epilogue = epilogue_of(run, span.first, channel, bits);
     struct gemm gemm = op_panel(run->node, 0, panel);
+    const struct epilogue epilogue = epilogue_of(run, span.first, channel, gemm.width, bits);
     gemm.x = *x;
     gemm.y = chains(run) + span.first * y_stride + channel;
     gemm.y_stride = y_stride;
@@ -158,8 +164,8 @@ void op_gemm(const struct op_run *run, size_t panel, struct op_span span, const 
 
 void op_epilogue(const struct op_run *run, size_t first, size_t count, size_t channel, size_t width)
 {
-    uint64_t bits[OP_TILE_ROWS_MAX * FOLD_WORDS];
-    const struct epilogue e = epilogue_of(run, first, channel, bits);
+    uint8_t bits[OP_TILE_ROWS_MAX * FOLD_BYTES_MAX];
+    const struct epilogue e = epilogue_of(run, first, channel, width, bits);
     const size_t stride = run->output->stride;
     float *y = chains(run) + first * stride + channel;
     run->kernels->activate(&e, count, width, y, stride);

@@ -245,16 +245,44 @@ static void activate(const struct epilogue *e, size_t rows, size_t width, float 
     }
 }
 
-static size_t fold(size_t units, size_t rows, const uint64_t *bits, size_t stride, uint64_t *any)
+/* The bits of a word's units from unit on. */
+static uint64_t unit_mask(size_t units, size_t unit)
+{
+    return units - unit < 64 ? ~(UINT64_MAX << (units - unit)) : UINT64_MAX;
+}
+
+/* Several rows lie in a word. */
+static size_t fold_narrow(size_t units, size_t bytes, const uint8_t *bits, size_t stride,
+                          uint64_t *any)
+{
+    uint64_t mask = unit_mask(units, 0), all = 0;
+    size_t count = 0;
+    for (size_t bit = 8 * stride; bit < 64; bit *= 2)
+        mask |= mask << bit;
+    for (size_t at = 0; at < bytes; at += sizeof mask) {
+        uint64_t word = 0;
+        memcpy(&word, bits + at, bytes - at < sizeof word ? bytes - at : sizeof word);
+        all |= word & mask;
+        count += (size_t)__builtin_popcountll(word & mask);
+    }
+    for (size_t bit = 32; bit >= 8 * stride; bit /= 2)
+        all |= all >> bit;
+    *any = all & unit_mask(units, 0);
+    return count;
+}
+
+static size_t fold(size_t units, size_t rows, const uint8_t *bits, size_t stride, uint64_t *any)
 {
     size_t count = 0;
+    if (stride < sizeof *any)
+        return fold_narrow(units, rows * stride, bits, stride, any);
     for (size_t unit = 0; unit < units; unit += 64) {
-        const uint64_t mask = units - unit < 64 ? ~(UINT64_MAX << (units - unit)) : UINT64_MAX;
-        uint64_t all = 0;
+        const uint64_t mask = unit_mask(units, unit);
+        uint64_t all = 0, word;
         for (size_t r = 0; r < rows; r++) {
-            const uint64_t word = bits[r * stride + unit / 64] & mask;
-            all |= word;
-            count += (size_t)__builtin_popcountll(word);
+            memcpy(&word, bits + r * stride + unit / 8, sizeof word);
+            all |= word & mask;
+            count += (size_t)__builtin_popcountll(word & mask);
         }
         any[unit / 64] = all;
     }

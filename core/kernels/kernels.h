@@ -92,9 +92,10 @@ struct kernels {
     void (*activate)(const struct epilogue *epilogue, size_t rows, size_t width, float *y,
                      size_t y_stride);
 
-    /* The bits of rows that lie stride words apart, folded into any[(units + 63) / 64], which holds
-     * those of every row. Returns how many bits of the units are set in all rows. */
-    size_t (*fold)(size_t units, size_t rows, const uint64_t *bits, size_t stride, uint64_t *any);
+    /* The bits of rows that lie stride bytes apart (2, 4 or a multiple of 8, enough for the units),
+     * folded into any[(units + 63) / 64], which holds those of every row. Returns how many bits of
+     * the units are set in all rows. */
+    size_t (*fold)(size_t units, size_t rows, const uint8_t *bits, size_t stride, uint64_t *any);
 
     /* Whether min <= x <= max for each of n numbers; NaN is not. */
     bool (*within)(size_t n, const float *x, const float *min, const float *max);

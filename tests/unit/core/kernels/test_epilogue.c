@@ -130,3 +130,55 @@ Test(epilogue, inside_the_gemm_is_the_same_as_after_it)
 {
     for_each_isa(check_epilogue);
 }
+
+/* Folding */
+
+struct folded {
+    size_t count;
+    uint64_t any[4];
+};
+
+static struct folded fold_plainly(size_t units, size_t rows, const uint8_t *bits, size_t stride)
+{
+    struct folded folded = {.count = 0};
+    for (size_t r = 0; r < rows; r++) {
+        for (size_t unit = 0; unit < units; unit++) {
+            const uint64_t bit = bits[r * stride + unit / 8] >> unit % 8 & 1;
+            folded.count += bit;
+            folded.any[unit / 64] |= bit << unit % 64;
+        }
+    }
+    return folded;
+}
+
+/* Every byte counts, those of units that are not there too, so that they must be left out. */
+static void check_fold(const struct kernels *kernels, struct randoms *random, size_t units,
+                       size_t rows, size_t stride)
+{
+    struct guarded memory = {.count = 0};
+    struct folded folded = {.count = 0};
+    uint8_t *bits = guarded_alloc(&memory, rows, stride);
+    for (size_t i = 0; i < rows * stride; i++)
+        bits[i] = (uint8_t)(random_between(random, 0, 255) & random_between(random, 0, 255));
+    const struct folded expected = fold_plainly(units, rows, bits, stride);
+    folded.count = kernels->fold(units, rows, bits, stride, folded.any);
+    if (folded.count != expected.count || memcmp(folded.any, expected.any, sizeof expected.any))
+        cr_assert_fail("%s: %zu units, %zu rows, %zu bytes apart: %zu active, expected %zu",
+                       kernels->name, units, rows, stride, folded.count, expected.count);
+    guarded_free(&memory);
+}
+
+static void check_folds(const struct kernels *kernels)
+{
+    static const size_t strides[] = {2, 4, 8, 16, 32};
+    struct randoms random = {7};
+    for (size_t i = 0; i < sizeof strides / sizeof strides[0]; i++)
+        for (size_t rows = 1; rows <= 40; rows++)
+            for (size_t units = 1; units <= 8 * strides[i]; units += 5)
+                check_fold(kernels, &random, units, rows, strides[i]);
+}
+
+Test(epilogue, folded_bits_are_those_of_any_row)
+{
+    for_each_isa(check_folds);
+}
