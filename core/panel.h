@@ -22,6 +22,13 @@ static inline size_t panel_count(size_t n)
     return (n + PANEL_COLUMNS - 1) / PANEL_COLUMNS;
 }
 
+/* Columns of panel, without padding. */
+static inline size_t panel_columns(size_t n, size_t panel)
+{
+    size_t rest = n - panel * PANEL_COLUMNS;
+    return rest < PANEL_COLUMNS ? rest : PANEL_COLUMNS;
+}
+
 /* Columns of panel, padding included. */
 static inline size_t panel_width(size_t n, size_t panel)
 {

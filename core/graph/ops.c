@@ -141,6 +141,7 @@ struct gemm op_panel(const struct node *node, size_t group, size_t panel)
     const size_t n = node->n / node->groups, padded = panel_padded(n);
     return (struct gemm){.k = node->k,
                          .width = panel_width(n, panel),
+                         .columns = panel_columns(n, panel),
                          .panel =
                              node->panels + group * node->k * padded + panel_offset(node->k, panel),
                          .bias = node->bias + group * padded + panel * PANEL_COLUMNS,

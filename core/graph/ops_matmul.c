@@ -71,6 +71,7 @@ void op_run_matmul(struct op_run *run, size_t tile)
         run->kernels->gemm(
             &(struct gemm){.k = node->k,
                            .width = width,
+                           .columns = panel_columns(node->n, panel),
                            .x = {.rows = m, .taps = 1, .length = node->k, .x = x, .at = &start},
                            .panel = run->scratch,
                            .bias = no_bias,

@@ -255,16 +255,18 @@ static uint64_t unit_mask(size_t units, size_t unit)
 static size_t fold_narrow(size_t units, size_t bytes, const uint8_t *bits, size_t stride,
                           uint64_t *any)
 {
-    uint64_t mask = unit_mask(units, 0), all = 0;
-    size_t count = 0;
+    uint64_t mask = unit_mask(units, 0), all = 0, word, last = 0;
+    size_t count = 0, at = 0;
     for (size_t bit = 8 * stride; bit < 64; bit *= 2)
         mask |= mask << bit;
-    for (size_t at = 0; at < bytes; at += sizeof mask) {
-        uint64_t word = 0;
-        memcpy(&word, bits + at, bytes - at < sizeof word ? bytes - at : sizeof word);
+    for (; at + sizeof word <= bytes; at += sizeof word) {
+        memcpy(&word, bits + at, sizeof word);
         all |= word & mask;
         count += (size_t)__builtin_popcountll(word & mask);
     }
+    memcpy(&last, bits + at, bytes - at);
+    all |= last & mask;
+    count += (size_t)__builtin_popcountll(last & mask);
     for (size_t bit = 32; bit >= 8 * stride; bit /= 2)
         all |= all >> bit;
     *any = all & unit_mask(units, 0);

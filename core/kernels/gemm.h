@@ -125,9 +125,43 @@ static gemm_run *const gemm_tiles[VEC_TILE_ROWS] = {
 #endif
 };
 
+/* Two grey pixels side by side share a vector where there are eight outputs at most: output c of
+ * the first is in lane 2 c, that of the second beside it. The chains are whole. */
+VEC_INLINE void gemm_tile_pairs(const int rows, const struct gemm_tile *t)
+{
+    vf sum[GEMM_EVEN];
+    const float *weights = t->weights;
+    GEMM_EACH_ROW
+    sum[r] = vf_doubled(vf_load(t->bias));
+    for (size_t part = 0; part < t->parts; part++) {
+        const float *x = t->x[0] + t->at[part] + t->first;
+        for (size_t k = 0; k < t->count; k++, weights += t->weights_stride) {
+            const float *const pixels = vec_pointer(x + k);
+            const vf w = vf_doubled(vf_load(weights));
+            GEMM_EACH_ROW
+            sum[r] = vf_fma(vf_pairs(pixels + 2 * r), w, sum[r]);
+        }
+    }
+    float *const y = t->y;
+    const size_t y_stride = t->y_stride;
+    GEMM_EACH_ROW
+    vf_store_apart(y + (size_t)(2 * r) * y_stride, y + (size_t)(2 * r + 1) * y_stride,
+                   sum[r] + vf_set1(0.0f));
+}
+
 /* One vector alone leaves room for more rows, and needs them to hide the latency. Rows that lie
  * evenly take one pointer together: the distances of grey and of coloured pixels and of sixteen
  * channels are constants in the instructions. */
+enum { PAIRS = -1 };
+
+VEC_INLINE void gemm_tile_alone(const int rows, const int apart, const struct gemm_tile *t)
+{
+    if (apart == PAIRS)
+        gemm_tile_pairs(rows, t);
+    else
+        gemm_tile(rows, 1, apart, t);
+}
+
 #define GEMM_LOW(each, apart)                                                                 \
     each(apart, 1) each(apart, 2) each(apart, 3) each(apart, 4) each(apart, 5) each(apart, 6) \
         each(apart, 7) each(apart, 8)
@@ -138,7 +172,7 @@ static gemm_run *const gemm_tiles[VEC_TILE_ROWS] = {
                                                                       const struct gemm_tile *t) \
     {                                                                                            \
         (void)vectors;                                                                           \
-        gemm_tile(rows, 1, apart, t);                                                            \
+        gemm_tile_alone(rows, apart, t);                                                         \
     }
 #define GEMM_ALONE_NAME(apart, rows) gemm_alone_##apart##_##rows,
 #define GEMM_EVENLY(apart)                                   \
@@ -151,25 +185,30 @@ static gemm_run *const gemm_alone_0[GEMM_ALONE] = {GEMM_LOW(GEMM_ALONE_NAME, 0)}
 GEMM_EVENLY(1)
 GEMM_EVENLY(3)
 GEMM_EVENLY(16)
+GEMM_EVENLY(PAIRS)
 
 /* How a column of tiles is cut: line by line, into as few tiles of most rows as it takes. */
 struct gemm_cut {
     gemm_run *const *tiles; /* [most], that of r rows at r - 1 */
     size_t line, most;
+    size_t each; /* a row of a tile is so many of the view's */
 };
 
 static struct gemm_cut gemm_cut(const struct gemm *g, int vectors)
 {
     const struct view *x = &g->x;
     if (vectors > 1 || VEC_LANES < 16) /* a panel's width is a multiple of 16 */
-        return (struct gemm_cut){gemm_tiles, x->rows, VEC_TILE_ROWS};
+        return (struct gemm_cut){gemm_tiles, x->rows, VEC_TILE_ROWS, 1};
+    if (x->line >= 2 * VEC_TILE_ROWS && x->line % 2 == 0 && x->apart == 1 &&
+        g->columns <= VEC_LANES / 2 && g->k <= GEMM_K_BLOCK)
+        return (struct gemm_cut){gemm_alone_PAIRS, x->line / 2, GEMM_EVEN, 2};
     if (x->line >= VEC_TILE_ROWS && x->apart == 1)
-        return (struct gemm_cut){gemm_alone_1, x->line, GEMM_EVEN};
+        return (struct gemm_cut){gemm_alone_1, x->line, GEMM_EVEN, 1};
     if (x->line >= VEC_TILE_ROWS && x->apart == 3)
-        return (struct gemm_cut){gemm_alone_3, x->line, GEMM_EVEN};
+        return (struct gemm_cut){gemm_alone_3, x->line, GEMM_EVEN, 1};
     if (x->line >= VEC_TILE_ROWS && x->apart == 16)
-        return (struct gemm_cut){gemm_alone_16, x->line, GEMM_EVEN};
-    return (struct gemm_cut){gemm_alone_0, x->rows, GEMM_ALONE};
+        return (struct gemm_cut){gemm_alone_16, x->line, GEMM_EVEN, 1};
+    return (struct gemm_cut){gemm_alone_0, x->rows, GEMM_ALONE, 1};
 }
 
 /* A block of K in one column of tiles: all rows, shared out evenly so that no tile is much smaller
@@ -179,24 +218,24 @@ static void gemm_rows(const struct gemm *g, size_t column, int vectors, struct g
     const struct gemm_cut cut = gemm_cut(g, vectors);
     const size_t rows = g->x.rows, in_line = (cut.line + cut.most - 1) / cut.most;
     const size_t least = cut.line / in_line, higher = cut.line % in_line;
-    const size_t tiles = rows / cut.line * in_line;
+    const size_t tiles = rows / (cut.line * cut.each) * in_line;
     tile.step = g->streams ? GEMM_K_STEP : tile.count;
     const size_t steps = tile.parts * ((tile.count + tile.step - 1) / tile.step);
     tile.ahead_rows =
         g->streams ? (tile.parts * tile.count + tiles * steps - 1) / (tiles * steps) : 0;
     for (size_t i = 0, row = 0, finished = 0; row < rows; i = i + 1 < in_line ? i + 1 : 0) {
-        const size_t height = least + (i < higher);
-        row += height;
+        const size_t height = least + (i < higher), passed = height * cut.each;
+        row += passed;
         cut.tiles[height - 1](vectors, &tile);
         if (tile.last && g->epilogue &&
             (row == rows || (row - finished) * g->k >= GEMM_HOT ||
-             row - finished + cut.most > EPILOGUE_ROWS)) {
+             row - finished + cut.most * cut.each > EPILOGUE_ROWS)) {
             finish_tile(g->epilogue, finished, row - finished, column, (size_t)vectors * VEC_LANES,
                         g->y, g->y_stride);
             finished = row;
         }
-        tile.x += height;
-        tile.y += height * tile.y_stride;
+        tile.x += passed;
+        tile.y += passed * tile.y_stride;
         tile.ahead += steps * tile.ahead_rows * tile.weights_stride;
     }
 }

@@ -66,6 +66,7 @@ struct view {
  * (panel.h), then the epilogue. */
 struct gemm {
     size_t k, width; /* k = x.taps * x.length, at least 1 */
+    size_t columns;  /* of the width that are not padding */
     struct view x;
     const float *panel, *bias; /* bias: [width] */
     bool streams;              /* the layer's weights do not stay in a core's cache */

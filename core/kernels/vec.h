@@ -153,6 +153,28 @@ VEC_INLINE size_t vec_nonzero(const float *x, size_t first, uint32_t *index)
     return (size_t)__builtin_popcount(mask);
 }
 
+/* from[0] in the even lanes, from[1] in the odd ones */
+VEC_INLINE vf vf_pairs(const float *from)
+{
+    double pair;
+    memcpy(&pair, from, sizeof pair);
+    return (vf)_mm512_set1_pd(pair);
+}
+/* each number of the lower half twice, side by side */
+VEC_INLINE vf vf_doubled(vf a)
+{
+    const __m512i lanes = _mm512_set_epi32(7, 7, 6, 6, 5, 5, 4, 4, 3, 3, 2, 2, 1, 1, 0, 0);
+    return _mm512_permutexvar_ps(lanes, a);
+}
+/* The even lanes to one vector and the odd ones to another, with zeros behind them. */
+VEC_INLINE void vf_store_apart(float *even, float *odd, vf a)
+{
+    const __m512i lanes = _mm512_set_epi32(0, 0, 0, 0, 0, 0, 0, 0, 14, 12, 10, 8, 6, 4, 2, 0);
+    const __m512i others = _mm512_add_epi32(lanes, _mm512_set1_epi32(1));
+    _mm512_storeu_ps(even, _mm512_maskz_permutexvar_ps(0xFF, lanes, a));
+    _mm512_storeu_ps(odd, _mm512_maskz_permutexvar_ps(0xFF, others, a));
+}
+
 #elif defined(__AVX2__) && defined(__FMA__)
 
 VEC_INLINE vf vf_load(const float *from)
@@ -317,6 +339,27 @@ VEC_INLINE int vf_any_nan(vf a)
 #endif
 
 #if !defined(__AVX512F__)
+VEC_INLINE vf vf_pairs(const float *from)
+{
+    vf a;
+    for (int i = 0; i < VEC_LANES; i++)
+        a[i] = from[i % 2];
+    return a;
+}
+VEC_INLINE vf vf_doubled(vf a)
+{
+    vf b;
+    for (int i = 0; i < VEC_LANES; i++)
+        b[i] = a[i / 2];
+    return b;
+}
+VEC_INLINE void vf_store_apart(float *even, float *odd, vf a)
+{
+    for (int i = 0; i < VEC_LANES; i++) {
+        even[i] = i < VEC_LANES / 2 ? a[2 * i] : 0.0f;
+        odd[i] = i < VEC_LANES / 2 ? a[2 * i + 1] : 0.0f;
+    }
+}
 VEC_INLINE size_t vec_nonzero(const float *x, size_t first, uint32_t *index)
 {
     size_t count = 0;

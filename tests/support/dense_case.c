@@ -68,6 +68,7 @@ void dense_gemm(const struct dense_case *c, const struct kernels *kernels, float
         size_t first = panel * PANEL_COLUMNS;
         const struct gemm gemm = {.k = c->k,
                                   .width = panel_width(c->n, panel),
+                                  .columns = panel_columns(c->n, panel),
                                   .x = c->view,
                                   .panel = c->panels + panel_offset(c->k, panel),
                                   .bias = c->bias + first,
