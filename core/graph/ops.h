@@ -83,7 +83,7 @@ size_t op_scratch(const struct graph *graph, const struct node *node);
 
 enum {
     OP_TILE_ROWS = 72,     /* twelve register tiles of six */
-    OP_TILE_ROWS_MAX = 128 /* of any op */
+    OP_TILE_ROWS_MAX = 256 /* of any op */
 };
 
 /* For the files that implement operations */

@@ -98,13 +98,15 @@ static bool fits(const struct window *window, size_t stride, size_t lines, size_
 void slab_cut(struct window *window, size_t stride)
 {
     const size_t *out = window->out;
-    struct window_cut cut = {.lines = 1, .width = smaller(out[2], SLAB_PIXELS)};
+    /* What would be one tile becomes two, for two to work at. */
+    const size_t pixels = out[1] * out[2] > SLAB_PIXELS ? SLAB_PIXELS : SLAB_PIXELS / 2;
+    struct window_cut cut = {.lines = 1, .width = smaller(out[2], pixels)};
     while (cut.width > 1 && !fits(window, stride, 1, cut.width))
         cut.width = pieces(cut.width, 2);
     cut.across = pieces(out[2], cut.width);
     cut.width = pieces(out[2], cut.across);
     if (cut.across == 1) {
-        const size_t most = SLAB_PIXELS / cut.width;
+        const size_t most = pixels / cut.width;
         cut.lines = out[1] < most ? out[1] : most;
         while (cut.lines > 1 && !fits(window, stride, cut.lines, cut.width))
             cut.lines--;

@@ -23,8 +23,17 @@ static size_t tiles(size_t side, size_t kernel, size_t step, size_t pad, size_t 
 Test(slab, a_tile_has_as_many_lines_as_its_pixels_allow)
 {
     cr_assert(tiles(10, 1, 1, 0, 16) == 1);
-    cr_assert(tiles(56, 1, 1, 0, 16) == 28, "two lines of 56 in 128 pixels");
-    cr_assert(tiles(130, 1, 1, 0, 16) == 260, "half a line of 130");
+    cr_assert(tiles(56, 1, 1, 0, 16) == 14, "four lines of 56 in 256 pixels");
+    cr_assert(tiles(130, 1, 1, 0, 16) == 130);
+    cr_assert(tiles(260, 1, 1, 0, 16) == 520, "half a line of 260");
+}
+
+Test(slab, an_output_that_would_be_one_tile_is_two)
+{
+    cr_assert(tiles(11, 1, 1, 0, 16) == 1, "121 pixels are not worth it");
+    cr_assert(tiles(14, 1, 1, 0, 16) == 2);
+    cr_assert(tiles(16, 1, 1, 0, 16) == 2);
+    cr_assert(tiles(17, 1, 1, 0, 16) == 2, "15 lines in 256 pixels, evenly 9 and 8");
 }
 
 /* 9 x 9 pixels of 2,048 channels are 166,000 numbers, 7 x 7 of them 100,000. */
