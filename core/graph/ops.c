@@ -174,6 +174,15 @@ void op_epilogue(const struct op_run *run, size_t first, size_t count, size_t ch
         fold_bits(run, bits, first, count, channel, width);
 }
 
+void op_count_backlog(const struct op_run *run, size_t panel, size_t rows)
+{
+    const size_t channel = panel * PANEL_COLUMNS;
+    const struct epilogue count = {
+        .rule = &run->rule, .first = channel, .tally = run->activity.tally};
+    run->kernels->activate(&count, rows, panel_width(run->node->n, panel), run->backlog + channel,
+                           run->output->stride);
+}
+
 /* Dense */
 
 static size_t dense_rows(const struct value *output, size_t rows)
@@ -274,6 +283,8 @@ void op_run_dense(struct op_run *run, size_t tile)
     const size_t passed = tile - block * panels;
     const size_t panel = run->backward ? panels - 1 - passed : passed;
     const struct op_span span = op_row_span(rows, block);
+    if (run->overdue)
+        op_count_backlog(run, panel, OP_BACKLOG_ROWS);
     if (dense_skips(run, span, rows, panel))
         dense_rows_skipping(run, span, panel);
     else

@@ -55,6 +55,8 @@ struct op_run {
     float *backlog; /* [OP_BACKLOG_ROWS, output->stride] pre-activations of rows that are counted
                        later, together; NULL: they are counted at once */
     float *later;   /* where in the backlog this run's row goes; NULL: it is counted at once */
+    bool overdue;   /* a whole backlog is counted first, each panel by whoever runs it: its core
+                       made those numbers, mostly, and holds the tally */
     struct activation_rule rule; /* of a counted activation */
     struct activity activity;
     float *scratch; /* the worker's own: op_scratch() floats of this node */
@@ -116,6 +118,9 @@ struct gemm op_panel(const struct node *node, size_t group, size_t panel);
 /* A panel of the first group times x, whose rows are span's positions of the run's output, with the
  * epilogue. */
 void op_gemm(const struct op_run *run, size_t panel, struct op_span span, const struct view *x);
+
+/* Counts what the first rows of the backlog have in a panel. */
+void op_count_backlog(const struct op_run *run, size_t panel, size_t rows);
 
 /* Floats of scratch these need. */
 size_t conv_scratch(const struct graph *graph, const struct node *node);

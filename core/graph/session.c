@@ -201,6 +201,7 @@ static void enter_node(struct session *session)
     run->later = run->backlog && session->rows == 1
                      ? run->backlog + session->backlog * run->output->stride
                      : NULL;
+    run->overdue = run->backlog && session->overdue;
     run->skip = session->skip;
     run->rows = session->rows;
     run->backward = session->backward;
@@ -225,10 +226,8 @@ static void count_backlog(struct session *session)
     session->backlog = 0;
     for (size_t i = 0; rows > 0 && i < session->plan->graph->node_count; i++) {
         const struct op_run *run = &session->runs[i];
-        const struct epilogue count = {.rule = &run->rule, .tally = run->activity.tally};
-        const size_t width = run->output->stride;
-        if (run->backlog)
-            session->kernels->activate(&count, rows, width, run->backlog, width);
+        for (size_t panel = 0; run->backlog && panel < panel_count(run->node->n); panel++)
+            op_count_backlog(run, panel, rows);
     }
 }
 
@@ -247,7 +246,10 @@ void session_forget(struct session *session)
 void session_begin(struct session *session, size_t rows)
 {
     assert(rows >= 1 && rows <= session->capacity);
-    if (rows > 1 || session->backlog == OP_BACKLOG_ROWS)
+    session->overdue = rows == 1 && session->backlog == OP_BACKLOG_ROWS;
+    if (session->overdue)
+        session->backlog = 0;
+    else if (rows > 1)
         count_backlog(session);
     session->rows = rows;
     session->node = 0;

@@ -32,6 +32,7 @@ struct session {
     bool backward;                     /* how dense layers of this run go over their panels */
     size_t rows, node, tiles;
     size_t backlog; /* finished runs of one row that dense layers have not counted yet */
+    bool overdue;   /* this run counts a whole backlog on its way */
     struct help help;
 };
 
