@@ -58,8 +58,8 @@ struct view {
     size_t rows, taps, length;
     const float *const *x; /* [rows] */
     const ptrdiff_t *at;   /* [taps], in floats */
-    size_t line, apart;    /* of every so many rows each begins so many floats after the one before;
-                              line 0: anywhere */
+    size_t line, apart;    /* rows come in lines of so many, in which each begins so many floats
+                              after the one before; line 0: anywhere */
 };
 
 /* y[rows, width] = the chain over the inputs x and one panel [k, width] of packed weights
