@@ -341,14 +341,14 @@ VEC_INLINE int vf_any_nan(vf a)
 #if !defined(__AVX512F__)
 VEC_INLINE vf vf_pairs(const float *from)
 {
-    vf a;
+    vf a = {0};
     for (int i = 0; i < VEC_LANES; i++)
         a[i] = from[i % 2];
     return a;
 }
 VEC_INLINE vf vf_doubled(vf a)
 {
-    vf b;
+    vf b = {0};
     for (int i = 0; i < VEC_LANES; i++)
         b[i] = a[i / 2];
     return b;
