@@ -46,11 +46,11 @@ size_t shape_count(const struct shape *shape)
  * them would drive itself out. */
 enum { CROWDED_FLOATS = 512 };
 
-static size_t stride_of(size_t channels, enum layout layout)
+static size_t stride_of(const struct value *value)
 {
-    const size_t padded = panel_padded(channels);
-    const bool crowded = layout != LAYOUT_PLAIN && padded % CROWDED_FLOATS == 0;
-    return crowded ? padded + PANEL_UNIT : padded;
+    const size_t padded = panel_padded(value->channels);
+    const bool pixels = value->layout != LAYOUT_PLAIN && value->positions > 1;
+    return pixels && padded % CROWDED_FLOATS == 0 ? padded + PANEL_UNIT : padded;
 }
 
 struct value value_of(const char *name, const struct shape *shape, enum layout layout)
@@ -64,7 +64,7 @@ struct value value_of(const char *name, const struct shape *shape, enum layout l
     if (shape->rank > 0)
         value.channels = shape->dims[value_channel_axis(&value)];
     value.positions = value.channels ? value.features / value.channels : 0;
-    value.stride = stride_of(value.channels, layout);
+    value.stride = stride_of(&value);
     return value;
 }
 

@@ -129,7 +129,8 @@ struct shape shape_flat(size_t n);
 /* The product of a shape's dimensions: 1 for rank 0; 0 when it overflows. */
 size_t shape_count(const struct shape *shape);
 
-/* A value of that shape as ops write it: its stride is at least channels rounded up to 16. */
+/* A value of that shape as ops write it: its stride is channels rounded up to 16, and 16 more where
+ * pixels would crowd the same lines of a cache; nobody writes those. */
 struct value value_of(const char *name, const struct shape *shape, enum layout layout);
 
 /* The dimension that is a value's channels; 0 for rank 0. */
