@@ -11,7 +11,7 @@
 
 enum { PANEL_COLUMNS = 256, PANEL_UNIT = 16 };
 
-/* n rounded up to whole units of 16: the row stride of every activation. */
+/* n rounded up to whole units of 16: what every activation has room for. */
 static inline size_t panel_padded(size_t n)
 {
     return (n + PANEL_UNIT - 1) / PANEL_UNIT * PANEL_UNIT;

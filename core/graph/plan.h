@@ -2,7 +2,7 @@
  *
  * Every value that a node makes gets an offset in one block of memory; values whose lifetimes do
  * not overlap share it. Offsets are in floats per row: in a session of R rows a value begins at
- * offset * R, and its rows have a stride of panel_padded(features). */
+ * offset * R, and its rows follow each other at value_row() floats. */
 #ifndef RELUD_PLAN_H
 #define RELUD_PLAN_H
 

@@ -54,7 +54,8 @@ void session_bind(struct session *session, size_t i, const float *x);
  * Else, and for NULL, they stay in the session (false). */
 bool session_place(struct session *session, size_t i, float *y);
 
-/* Starts a run of rows, 1 <= rows <= capacity. */
+/* Starts a run of rows, 1 <= rows <= capacity. A run before that is not finished must have been
+ * forgotten. */
 void session_begin(struct session *session, size_t rows);
 
 /* Runs on until the run is finished (true) or deadline_ns (cpu_clock_ns) has passed (false); at

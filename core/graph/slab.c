@@ -98,7 +98,7 @@ static bool fits(const struct window *window, size_t stride, size_t lines, size_
 void slab_cut(struct window *window, size_t stride)
 {
     const size_t *out = window->out;
-    /* What would be one tile becomes two, for two to work at. */
+    /* What would be one large tile becomes two, for two to work at. */
     const size_t pixels = out[1] * out[2] > SLAB_PIXELS ? SLAB_PIXELS : SLAB_PIXELS / 2;
     struct window_cut cut = {.lines = 1, .width = smaller(out[2], pixels)};
     while (cut.width > 1 && !fits(window, stride, 1, cut.width))

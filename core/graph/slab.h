@@ -31,7 +31,7 @@ size_t slab_tiles(const struct window *window);
 /* Tile tile of all rows' tiles. */
 struct slab_tile slab_tile(const struct op_run *run, size_t tile);
 
-/* Floats of scratch that slab_view() needs. */
+/* Floats of scratch that slab_open() needs. */
 size_t slab_scratch(const struct graph *graph, const struct node *node);
 
 struct slab {

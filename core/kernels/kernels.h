@@ -55,11 +55,11 @@ struct epilogue {
  * t from x[i] + at[t] on. A dense layer's row is one run, a window over an image one or more for
  * each of its lines. */
 struct view {
-    size_t rows, taps, length;
-    const float *const *x; /* [rows] */
-    const ptrdiff_t *at;   /* [taps], in floats */
-    size_t line, apart;    /* rows come in lines of so many, in which each begins so many floats
-                              after the one before; line 0: anywhere */
+    size_t rows, taps, length; /* at least 1 each */
+    const float *const *x;     /* [rows] */
+    const ptrdiff_t *at;       /* [taps], in floats */
+    size_t line, apart;        /* rows, a multiple of line, come in lines of so many, in which each
+                                  begins so many floats after the one before; line 0: anywhere */
 };
 
 /* y[rows, width] = the chain over the inputs x and one panel [k, width] of packed weights

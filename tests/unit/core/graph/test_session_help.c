@@ -213,12 +213,29 @@ Test(session_help, a_run_that_was_given_up_leaves_nothing)
     struct chain chain;
     chain_open(&chain);
     session_bind(&chain.with, 0, chain.x);
-    session_begin(&chain.with, ROWS);
-    cr_assert(!session_advance(&chain.with, 0));
+    size_t attempts = 0;
+    do { /* helpers may be so quick that nothing is left */
+        session_begin(&chain.with, ROWS);
+    } while (session_advance(&chain.with, 0) && ++attempts < 100);
+    cr_assert(attempts < 100);
     session_forget(&chain.with);
     session_run_rows(&chain.with, chain.x, ROWS);
     session_run_rows(&chain.alone, chain.x, ROWS);
     check_chain(&chain);
+    chain_close(&chain);
+}
+
+Test(session_help, rows_alone_are_counted_by_whoever_makes_them)
+{
+    struct chain chain;
+    chain_open(&chain);
+    for (size_t row = 3; row < ROWS; row += 7)
+        chain.x[row * IN + 5] = NAN;
+    chain.with.help.worth = 2;
+    for (size_t row = 0; row < ROWS; row++)
+        session_run_rows(&chain.with, chain.x + row * IN, 1);
+    session_run_rows(&chain.alone, chain.x, ROWS);
+    check_tallies(&chain.with, &chain.alone);
     chain_close(&chain);
 }
 

@@ -110,11 +110,12 @@ Test(gemm, every_tile_is_the_chain)
 
 /* Windows of three lines over an image of pixels that lie so many floats apart, in lines of width
  * windows. Each window's numbers are c's row, too. */
-enum { WINDOW_LINES = 3, WINDOW_LENGTH = 5 };
+enum { WINDOW_LINES = 3 };
 
 static void lay_windows(struct dense_case *c, size_t width, size_t apart)
 {
-    const size_t lines = c->rows / width, pitch = (width - 1) * apart + WINDOW_LENGTH;
+    const size_t lines = c->rows / width, length = c->k / WINDOW_LINES;
+    const size_t pitch = (width - 1) * apart + length;
     float *image = guarded_alloc(&c->memory, (lines + WINDOW_LINES - 1) * pitch, sizeof *image);
     const float **first = guarded_alloc(&c->memory, c->rows, sizeof *first);
     ptrdiff_t *at = guarded_alloc(&c->memory, WINDOW_LINES, sizeof *at);
@@ -125,34 +126,42 @@ static void lay_windows(struct dense_case *c, size_t width, size_t apart)
     for (size_t row = 0; row < c->rows; row++) {
         first[row] = image + row / width * pitch + row % width * apart;
         for (size_t t = 0; t < WINDOW_LINES; t++)
-            memcpy(x_row(c, row) + t * WINDOW_LENGTH, first[row] + at[t],
-                   WINDOW_LENGTH * sizeof *image);
+            memcpy(x_row(c, row) + t * length, first[row] + at[t], length * sizeof *image);
     }
     c->view = (struct view){.rows = c->rows,
                             .taps = WINDOW_LINES,
-                            .length = WINDOW_LENGTH,
+                            .length = length,
                             .x = first,
                             .at = at,
                             .line = width,
                             .apart = apart};
 }
 
-/* One vector alone, or behind others; every height of a tile whose rows lie evenly, and lines that
- * make several. */
+static void check_line(const struct kernels *kernels, size_t width, size_t length, size_t apart,
+                       size_t n)
+{
+    struct randoms random = {width};
+    struct dense_case c;
+    dense_open(&c, &random, (struct dense_shape){2 * width, WINDOW_LINES * length, n}, RANDOM_PLAIN,
+               RANDOM_PLAIN);
+    lay_windows(&c, width, apart);
+    dense_gemm(&c, kernels, c.y);
+    check_outputs(&c, kernels, same_as_chain);
+    dense_close(&c);
+}
+
+/* One vector alone, also a half of one, or behind others; every height of a tile whose rows lie
+ * evenly, and lines that make several; chains that are cut. */
 static void check_lines(const struct kernels *kernels)
 {
-    static const size_t distances[] = {1, 2, 3, 16, 32};
-    struct randoms random = {5};
+    static const size_t distances[] = {1, 2, 3, 16, 32}, columns[] = {6, 8, 9, 80};
     for (size_t i = 0; i < sizeof distances / sizeof distances[0]; i++) {
-        for (size_t width = 1; width <= 30; width++) {
-            const struct dense_shape shape = {2 * width, WINDOW_LINES * WINDOW_LENGTH,
-                                              width % 2 ? 6 : 80};
-            struct dense_case c;
-            dense_open(&c, &random, shape, RANDOM_PLAIN, RANDOM_PLAIN);
-            lay_windows(&c, width, distances[i]);
-            dense_gemm(&c, kernels, c.y);
-            check_outputs(&c, kernels, same_as_chain);
-            dense_close(&c);
+        for (size_t j = 0; j < sizeof columns / sizeof columns[0]; j++) {
+            for (size_t width = 1; width <= 60; width++)
+                check_line(kernels, width, 5, distances[i], columns[j]);
+            check_line(kernels, 16, 170, distances[i], columns[j]);
+            check_line(kernels, 16, 171, distances[i], columns[j]);
+            check_line(kernels, 17, 171, distances[i], columns[j]);
         }
     }
 }
