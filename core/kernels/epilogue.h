@@ -251,6 +251,12 @@ static uint64_t unit_mask(size_t units, size_t unit)
     return units - unit < 64 ? ~(UINT64_MAX << (units - unit)) : UINT64_MAX;
 }
 
+static void fold_word(uint64_t word, uint64_t *all, size_t *count)
+{
+    *all |= word;
+    *count += (size_t)__builtin_popcountll(word);
+}
+
 /* Several rows lie in a word. */
 static size_t fold_narrow(size_t units, size_t bytes, const uint8_t *bits, size_t stride,
                           uint64_t *any)
@@ -261,12 +267,10 @@ static size_t fold_narrow(size_t units, size_t bytes, const uint8_t *bits, size_
         mask |= mask << bit;
     for (; at + sizeof word <= bytes; at += sizeof word) {
         memcpy(&word, bits + at, sizeof word);
-        all |= word & mask;
-        count += (size_t)__builtin_popcountll(word & mask);
+        fold_word(word & mask, &all, &count);
     }
     memcpy(&last, bits + at, bytes - at);
-    all |= last & mask;
-    count += (size_t)__builtin_popcountll(last & mask);
+    fold_word(last & mask, &all, &count);
     for (size_t bit = 32; bit >= 8 * stride; bit /= 2)
         all |= all >> bit;
     *any = all & unit_mask(units, 0);
@@ -283,8 +287,7 @@ static size_t fold(size_t units, size_t rows, const uint8_t *bits, size_t stride
         uint64_t all = 0, word;
         for (size_t r = 0; r < rows; r++) {
             memcpy(&word, bits + r * stride + unit / 8, sizeof word);
-            all |= word & mask;
-            count += (size_t)__builtin_popcountll(word & mask);
+            fold_word(word & mask, &all, &count);
         }
         any[unit / 64] = all;
     }

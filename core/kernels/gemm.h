@@ -125,6 +125,9 @@ static gemm_run *const gemm_tiles[VEC_TILE_ROWS] = {
 #endif
 };
 
+/* A panel's width is a multiple of 16: only vectors that wide can be alone. */
+#if VEC_LANES == 16
+
 /* Two grey pixels side by side share a vector where there are eight outputs at most: output c of
  * the first is in lane 2 c, that of the second beside it. The chains are whole. */
 VEC_INLINE void gemm_tile_pairs(const int rows, const struct gemm_tile *t)
@@ -187,6 +190,8 @@ GEMM_EVENLY(3)
 GEMM_EVENLY(16)
 GEMM_EVENLY(PAIRS)
 
+#endif
+
 /* How a column of tiles is cut: line by line, into as few tiles of most rows as it takes. */
 struct gemm_cut {
     gemm_run *const *tiles; /* [most], that of r rows at r - 1 */
@@ -194,21 +199,34 @@ struct gemm_cut {
     size_t each; /* a row of a tile is so many of the view's */
 };
 
-static struct gemm_cut gemm_cut(const struct gemm *g, int vectors)
+#if VEC_LANES == 16
+static struct gemm_cut gemm_cut_alone(const struct gemm *g)
 {
     const struct view *x = &g->x;
-    if (vectors > 1 || VEC_LANES < 16) /* a panel's width is a multiple of 16 */
-        return (struct gemm_cut){gemm_tiles, x->rows, VEC_TILE_ROWS, 1};
-    if (x->line >= 2 * VEC_TILE_ROWS && x->line % 2 == 0 && x->apart == 1 &&
-        g->columns <= VEC_LANES / 2 && g->k <= GEMM_K_BLOCK)
-        return (struct gemm_cut){gemm_alone_PAIRS, x->line / 2, GEMM_EVEN, 2};
-    if (x->line >= VEC_TILE_ROWS && x->apart == 1)
-        return (struct gemm_cut){gemm_alone_1, x->line, GEMM_EVEN, 1};
-    if (x->line >= VEC_TILE_ROWS && x->apart == 3)
+    const bool pairs = x->line % 2 == 0 && x->line >= 2 * VEC_TILE_ROWS &&
+                       g->columns <= VEC_LANES / 2 && g->k <= GEMM_K_BLOCK;
+    switch (x->line >= VEC_TILE_ROWS ? x->apart : 0) {
+    case 1:
+        return pairs ? (struct gemm_cut){gemm_alone_PAIRS, x->line / 2, GEMM_EVEN, 2}
+                     : (struct gemm_cut){gemm_alone_1, x->line, GEMM_EVEN, 1};
+    case 3:
         return (struct gemm_cut){gemm_alone_3, x->line, GEMM_EVEN, 1};
-    if (x->line >= VEC_TILE_ROWS && x->apart == 16)
+    case 16:
         return (struct gemm_cut){gemm_alone_16, x->line, GEMM_EVEN, 1};
-    return (struct gemm_cut){gemm_alone_0, x->rows, GEMM_ALONE, 1};
+    default:
+        return (struct gemm_cut){gemm_alone_0, x->rows, GEMM_ALONE, 1};
+    }
+}
+#endif
+
+static struct gemm_cut gemm_cut(const struct gemm *g, int vectors)
+{
+#if VEC_LANES == 16
+    if (vectors == 1)
+        return gemm_cut_alone(g);
+#endif
+    (void)vectors;
+    return (struct gemm_cut){gemm_tiles, g->x.rows, VEC_TILE_ROWS, 1};
 }
 
 /* A block of K in one column of tiles: all rows, shared out evenly so that no tile is much smaller

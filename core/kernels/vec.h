@@ -339,27 +339,6 @@ VEC_INLINE int vf_any_nan(vf a)
 #endif
 
 #if !defined(__AVX512F__)
-VEC_INLINE vf vf_pairs(const float *from)
-{
-    vf a = {0};
-    for (int i = 0; i < VEC_LANES; i++)
-        a[i] = from[i % 2];
-    return a;
-}
-VEC_INLINE vf vf_doubled(vf a)
-{
-    vf b = {0};
-    for (int i = 0; i < VEC_LANES; i++)
-        b[i] = a[i / 2];
-    return b;
-}
-VEC_INLINE void vf_store_apart(float *even, float *odd, vf a)
-{
-    for (int i = 0; i < VEC_LANES; i++) {
-        even[i] = i < VEC_LANES / 2 ? a[2 * i] : 0.0f;
-        odd[i] = i < VEC_LANES / 2 ? a[2 * i + 1] : 0.0f;
-    }
-}
 VEC_INLINE size_t vec_nonzero(const float *x, size_t first, uint32_t *index)
 {
     size_t count = 0;
