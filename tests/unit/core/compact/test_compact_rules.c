@@ -32,6 +32,20 @@ Test(compact_rules, reshapes_say_their_size_or_not)
     }
 }
 
+/* t: from, its axes in another order. */
+static void transpose(struct sketch *s, const char *from, const int64_t order[4])
+{
+    onnx_list(&s->onnx, onnx_node(&s->onnx, "Transpose", "", from, "t"), "perm", 4, order);
+}
+
+/* m: the means of from along two axes, which are gone. */
+static void mean(struct sketch *s, const char *from, const int64_t axes[2])
+{
+    Onnx__NodeProto *node = onnx_node(&s->onnx, "ReduceMean", "", from, "m");
+    onnx_list(&s->onnx, node, "axes", 2, axes);
+    onnx_int(&s->onnx, node, "keepdims", 0);
+}
+
 /* The 0 of a shape copies how many channels there are, to where they do not go. */
 Test(compact_rules, a_reshape_that_copies_the_number_of_channels)
 {
@@ -40,13 +54,10 @@ Test(compact_rules, a_reshape_that_copies_the_number_of_channels)
     sketch_begin(&s);
     sketch_image(&s);
     sketch_conv(&s, "c", "x", 6, 2, 3, "13", "Relu");
-    onnx_list(&s.onnx, onnx_node(&s.onnx, "Transpose", "", "c_h", "t"), "perm", 4,
-              (const int64_t[]){0, 2, 1, 3});
+    transpose(&s, "c_h", (const int64_t[]){0, 2, 1, 3});
     onnx_initializer(&s.onnx, onnx_ints(&s.onnx, "shape", 4, (const int64_t[]){0, -1, 0, 1}));
     onnx_node(&s.onnx, "Reshape", "", "t shape", "r");
-    Onnx__NodeProto *mean = onnx_node(&s.onnx, "ReduceMean", "", "r", "m");
-    onnx_list(&s.onnx, mean, "axes", 2, (const int64_t[]){2, 3});
-    onnx_int(&s.onnx, mean, "keepdims", 0);
+    mean(&s, "r", (const int64_t[]){2, 3});
     sketch_dense(&s, "out", "m", 3, 36, "", NULL);
     sketch_finish(&s, &c, &plain, 0);
     cr_assert_eq(compacted_removed(&c, "c"), 0);
@@ -82,11 +93,8 @@ Test(compact_rules, transposed_and_averaged)
     sketch_begin(&s);
     sketch_image(&s);
     sketch_conv(&s, "c", "x", 4, 2, 3, "13", "Relu");
-    onnx_list(&s.onnx, onnx_node(&s.onnx, "Transpose", "", "c_h", "t"), "perm", 4,
-              (const int64_t[]){0, 2, 3, 1});
-    Onnx__NodeProto *mean = onnx_node(&s.onnx, "ReduceMean", "", "t", "m");
-    onnx_list(&s.onnx, mean, "axes", 2, (const int64_t[]){1, -2});
-    onnx_int(&s.onnx, mean, "keepdims", 0);
+    transpose(&s, "c_h", (const int64_t[]){0, 2, 3, 1});
+    mean(&s, "t", (const int64_t[]){1, -2});
     sketch_dense(&s, "out", "m", 3, 4, "", NULL);
     sketch_finish(&s, &c, &plain, 0);
     cr_assert_eq(compacted_removed(&c, "c"), 2);
@@ -106,8 +114,7 @@ Test(compact_rules, units_along_another_axis)
     const float numbers[6] = {0, -100, 0, -100, 0, 0};
     onnx_initializer(&s.onnx, onnx_floats(&s.onnx, "rows", 2, (const int64_t[]){6, 1}, numbers));
     onnx_node(&s.onnx, "Add", "", "c rows", "r");
-    onnx_list(&s.onnx, onnx_node(&s.onnx, "Transpose", "", "r", "t"), "perm", 4,
-              (const int64_t[]){0, 1, 3, 2});
+    transpose(&s, "r", (const int64_t[]){0, 1, 3, 2});
     onnx_node(&s.onnx, "Relu", "", "t", "h");
     onnx_node(&s.onnx, "Flatten", "", "h", "f");
     sketch_dense(&s, "out", "f", 3, 216, "", NULL);
