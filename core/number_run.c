@@ -11,6 +11,7 @@
 
 #include "digits.h"
 #include "number.h"
+#include "number_small.h"
 
 /* expected: exclusive or makes numbers of the digits, and 0 of the sign and the point.
  * margin: what a byte may grow by before its highest bit is set, if it is right.
@@ -170,6 +171,23 @@ static void read_zeros(struct cursor *at)
     }
 }
 
+/* Whether the first of the next characters may be such an integer; no branch, as above. */
+static bool may_be_small(const char *text)
+{
+    return (text[1] != '.') & ((text[1] == ',') | (text[2] == ',') | (text[3] == ','));
+}
+
+/* Pixels, counts and marks stand side by side, too. */
+static void read_small(struct cursor *at)
+{
+    size_t length = (size_t)(at->end - at->text), room = (size_t)(at->values_end - at->value), used;
+    if (length < 4 || !may_be_small(at->text))
+        return;
+    at->value += number_read_small(at->text, length, at->value, room, &used);
+    if (used > 0)
+        at->text = skip_space(at->text + used, at->end);
+}
+
 /* Reads brief numbers, a few only, for zeros may follow; false when something else stands there. */
 static bool read_few(struct cursor *at)
 {
@@ -204,9 +222,10 @@ const char *number_read_run(const char *text, const char *end, float *values, si
     struct cursor at = {text, end, values, values + room};
     bool open = true;
     do {
-        do
+        do {
             read_zeros(&at);
-        while (at.value < at.values_end && read_few(&at));
+            read_small(&at);
+        } while (at.value < at.values_end && read_few(&at));
     } while (at.value < at.values_end && read_any(&at, &open) && open);
     *run = (struct number_run){(size_t)(at.value - values), open};
     return at.text;
