@@ -24,7 +24,6 @@ struct connection *connection_open(struct connections *connections, int descript
     *connection = (struct connection){.next = connections->first,
                                       .descriptor = descriptor,
                                       .handshake = session,
-                                      .idle_since_ns = cpu_clock_ns(),
                                       .known = true};
     if (connections->first)
         connections->first->previous = connection;
@@ -98,13 +97,14 @@ static bool body_is_late(const struct connection *connection, unsigned limit_ms,
     return !exchange->complete && now - exchange->began_ns > limit_ms * 1000000ull;
 }
 
-/* Nothing is being read, nothing has arrived unread, and it has been so for a while. */
-static bool is_idle(const struct connection *connection, uint64_t now)
+/* Nothing is being read, and it has been so for a while. */
+static bool is_idle(struct connection *connection, uint64_t now)
 {
-    if (connection->exchange || connection->header_since_ns ||
-        now - connection->idle_since_ns < DRAIN_IDLE_MS * 1000000ull)
+    if (connection->exchange || connection->header_since_ns)
         return false;
-    return unread_bytes(connection) == 0;
+    if (connection->idle_since_ns == 0)
+        connection->idle_since_ns = now;
+    return now - connection->idle_since_ns >= DRAIN_IDLE_MS * 1000000ull;
 }
 
 /* The bytes of a handshake that is done are no beginning of a header. */
@@ -123,5 +123,7 @@ bool connection_overstays(struct connection *connection, const struct http_limit
     look_at_handshake(connection);
     bool late = connection->exchange ? body_is_late(connection, limits->body_ms, now_ns)
                                      : header_is_late(connection, limits->header_s, now_ns);
-    return late || is_cut_off(connection) || (draining && is_idle(connection, now_ns));
+    bool idle = is_idle(connection, now_ns);
+    return late || is_cut_off(connection) ||
+           (draining && idle && unread_bytes(connection) == 0);
 }

@@ -10,7 +10,7 @@ struct connection {
     int descriptor;
     void *handshake;           /* the TLS session until its handshake is done; NULL for none */
     struct exchange *exchange; /* the request being read or answered; NULL between requests */
-    uint64_t idle_since_ns;    /* when it was opened or its last answer left */
+    uint64_t idle_since_ns;    /* when it was first seen without a request; 0 for not yet */
     bool known;                /* received_bytes below is meaningful */
     uint64_t received_bytes;   /* when the connection was last seen idle */
     uint64_t header_since_ns;  /* when bytes of a new header were first seen; 0 for none */

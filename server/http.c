@@ -266,7 +266,7 @@ static void on_completed(void *context, struct MHD_Connection *raw, void **slot,
     if (connection) {
         connection->exchange = NULL;
         connection->known = false;
-        connection->idle_since_ns = cpu_clock_ns();
+        connection->idle_since_ns = 0;
     }
     if (!exchange)
         return;

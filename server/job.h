@@ -13,7 +13,7 @@ struct job {
     struct generation *generation; /* the model to run, borrowed */
     size_t rows;
     const float *x[GRAPH_IO_MAX]; /* per input [rows, features], borrowed */
-    float *y[GRAPH_IO_MAX];       /* per output [rows, features], borrowed */
+    float **y;                    /* per output [rows, features], borrowed */
     uint32_t *active;             /* [layers, rows] units active in each row; NULL: not wanted */
     uint32_t *fired;              /* [layers, rows] active observations of each row; with active */
     uint64_t *bits; /* NULL, or the layers' bitmaps one after the other, each [rows, words] */

@@ -274,7 +274,6 @@ bool batch_advance(struct batch *batch, uint64_t deadline_ns)
 void seat_run(struct seat *seat, struct job *job)
 {
     struct batch batch = batch_of(seat, job);
-    uint64_t begun = cpu_clock_ns();
     pthread_mutex_lock(&seat->lock);
     while (batch.done < batch.rows) {
         begin_piece(&batch);
@@ -286,7 +285,7 @@ void seat_run(struct seat *seat, struct job *job)
     if (seat->pending > PENDING_ROWS_MAX)
         fold(seat, seat->pending);
     pthread_mutex_unlock(&seat->lock);
-    batch.compute_ns = cpu_clock_ns() - begun;
+    batch.compute_ns = cpu_clock_ns() - job->submitted_ns;
     finish_jobs(&batch);
 }
 

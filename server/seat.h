@@ -49,7 +49,7 @@ void seat_take(struct seat *seat, struct counters *into);
 /* Forgets what the seat has counted. Thread-safe. */
 void seat_reset(struct seat *seat);
 
-/* Runs job at once. */
+/* Runs job at once; what it takes counts from its submission. */
 void seat_run(struct seat *seat, struct job *job);
 
 /* Jobs of one model run side by side, in slices; longer ones in pieces of the session's capacity.

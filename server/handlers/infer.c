@@ -181,24 +181,25 @@ static size_t bitmap_words(const struct plan *plan)
     return plan->bits_per_row / sizeof(uint64_t);
 }
 
-/* One block for everything the job gives back, the bitmaps first for their alignment. */
+/* One block for everything the job gives back: what is aligned to eight bytes comes first. */
 static enum status allocate_results(struct infer *infer, struct error *error)
 {
     const struct plan *plan = &infer->model->plan;
     struct job *job = &infer->job;
+    size_t outputs = infer->model->graph.output_count, features = 0;
     size_t words = infer->stats == INFER_UNITS ? bitmap_words(plan) : 0;
-    size_t features = 0;
-    for (size_t i = 0; i < infer->model->graph.output_count; i++)
+    for (size_t i = 0; i < outputs; i++)
         features += infer->model->outputs[i].features;
     size_t row_bytes =
         words * sizeof(uint64_t) + (features + 2 * plan->layer_count) * sizeof(float);
-    infer->results = malloc(row_bytes * job->rows + 1);
+    infer->results = malloc(outputs * sizeof *job->y + row_bytes * job->rows);
     if (!infer->results)
         return error_set(error, STATUS_OUT_OF_MEMORY, "no memory left for %zu rows", job->rows);
-    uint64_t *bits = (uint64_t *)(void *)infer->results;
+    job->y = infer->results;
+    uint64_t *bits = (uint64_t *)(void *)(job->y + outputs);
     float *y = (float *)(void *)(bits + words * job->rows);
     job->bits = words ? bits : NULL;
-    for (size_t i = 0; i < infer->model->graph.output_count; i++) {
+    for (size_t i = 0; i < outputs; i++) {
         job->y[i] = y;
         y += infer->model->outputs[i].features * job->rows;
     }
@@ -207,9 +208,9 @@ static enum status allocate_results(struct infer *infer, struct error *error)
     return STATUS_OK;
 }
 
-static void finish(struct infer *infer)
+/* The job has its outcome, which became known at begun_ns. */
+static void finish(struct infer *infer, uint64_t begun_ns)
 {
-    uint64_t begun_ns = cpu_clock_ns();
     if (infer->job.outcome == JOB_EXPIRED)
         exchange_refuse(infer->exchange, 504, "deadline",
                         "the answer was not ready within the request's deadline");
@@ -243,7 +244,7 @@ static bool is_gone(const struct job *job)
 static void on_done(struct job *job)
 {
     struct infer *infer = infer_of(job);
-    finish(infer);
+    finish(infer, cpu_clock_ns());
     exchange_resume(infer->exchange);
 }
 
@@ -267,12 +268,12 @@ static void submit(struct infer *infer)
     job->done = on_done;
     if (job->deadline_ns <= job->submitted_ns) {
         job->outcome = JOB_EXPIRED;
-        finish(infer);
+        finish(infer, job->submitted_ns);
         return;
     }
     switch (loop_submit(exchange->loop, job)) {
     case SUBMIT_DONE:
-        finish(infer);
+        finish(infer, job->submitted_ns + job->compute_ns);
         break;
     case SUBMIT_QUEUED:
         exchange_suspend(exchange);

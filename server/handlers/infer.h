@@ -42,7 +42,7 @@ struct infer {
     enum infer_stats stats;    /* INFER_NONE until the codec knows better */
     uint64_t timeout_us;       /* the client's own deadline; 0 for none */
     struct job job;
-    float *results; /* owned: outputs, bitmaps and active counts of the job */
+    void *results; /* owned: outputs, bitmaps and active counts of the job */
 };
 
 /* Begins a request: finds its model, reads the headers that concern every codec, and gives it size

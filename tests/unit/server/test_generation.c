@@ -44,7 +44,7 @@ static void close_fixture(struct fixture *f)
 static void run(struct fixture *f, size_t seat, size_t rows)
 {
     float *x = calloc(rows * FEATURES, sizeof *x), *y = calloc(rows * CLASSES, sizeof *y);
-    struct job job = {.rows = rows, .x = {x}, .y = {y}};
+    struct job job = {.rows = rows, .x = {x}, .y = &y};
     seat_run(&f->generation->seats[seat], &job);
     free(x);
     free(y);
@@ -110,7 +110,7 @@ Test(generation, rows_outside_the_declared_range_are_counted)
     x[0] = 16;
     x[650 * FEATURES + 63] = 16.001f;
     x[3 * FEATURES + 7] = NAN;
-    struct job job = {.rows = ROWS, .x = {x}, .y = {y}};
+    struct job job = {.rows = ROWS, .x = {x}, .y = &y};
     seat_run(&f.generation->seats[0], &job);
     generation_collect(f.generation, &f.merged, NULL);
     cr_assert_eq(f.merged.out_of_range, OUTSIDE);
@@ -156,7 +156,7 @@ Test(generation, a_tick_between_slices_leaves_the_unfinished_piece_alone)
     struct batch batch;
     open_fixture(&f);
     float *x = calloc(ROWS * FEATURES, sizeof *x), *y = calloc(ROWS * CLASSES, sizeof *y);
-    struct job job = {.rows = ROWS, .x = {x}, .y = {y}};
+    struct job job = {.rows = ROWS, .x = {x}, .y = &y};
     batch_begin(&batch, &f.generation->seats[0], &job);
     for (uint64_t at = 5; !batch_advance(&batch, 0); at += 5)
         tick(&f, at);

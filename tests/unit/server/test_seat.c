@@ -66,6 +66,7 @@ static void open_job(const struct fixture *f, struct job *job, size_t first, siz
     *job = (struct job){.rows = rows};
     for (size_t i = 0; i < INPUTS; i++)
         job->x[i] = f->x[i] + first * f->model.inputs[i].features;
+    job->y = get(OUTPUTS, sizeof *job->y);
     for (size_t i = 0; i < OUTPUTS; i++)
         job->y[i] = get(rows * f->model.outputs[i].features, sizeof(float));
     job->active = get(rows * layers_of(f), sizeof *job->active);
@@ -77,6 +78,7 @@ static void close_job(struct job *job)
 {
     for (size_t i = 0; i < OUTPUTS; i++)
         free(job->y[i]);
+    free(job->y);
     free(job->active);
     free(job->fired);
     free(job->bits);
