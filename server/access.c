@@ -35,7 +35,7 @@ static void make_id(struct exchange *exchange)
 
 const char *access_request_id(struct exchange *exchange)
 {
-    const char *id = exchange_header(exchange, "X-Request-Id");
+    const char *id = exchange->headers[HEADER_request_id];
     if (id && is_valid(id))
         return id;
     if (!is_logged(exchange))

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/socket.h>
 
 #include "access.h"
@@ -157,11 +158,6 @@ const char *exchange_query(const struct exchange *exchange, const char *name)
     return MHD_lookup_connection_value(exchange->connection, MHD_GET_ARGUMENT_KIND, name);
 }
 
-const char *exchange_header(const struct exchange *exchange, const char *name)
-{
-    return MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, name);
-}
-
 /* Requests */
 
 static struct connection *connection_of(struct MHD_Connection *connection)
@@ -182,14 +178,14 @@ static void refuse_body(struct exchange *exchange, uint64_t limit)
 static bool answers_early(const struct exchange *exchange, uint64_t announced, uint64_t passed)
 {
     return exchange->status &&
-           (announced / 2 > passed || (announced > 0 && exchange_header(exchange, "Expect")));
+           (announced / 2 > passed || (announced > 0 && exchange->headers[HEADER_expect]));
 }
 
 static enum MHD_Result begin(struct http *http, struct MHD_Connection *raw,
                              struct exchange *exchange)
 {
     uint64_t limit = http->limits.body_bytes;
-    const char *length = exchange_header(exchange, "Content-Length");
+    const char *length = exchange->headers[HEADER_content_length];
     uint64_t announced = length ? strtoull(length, NULL, 10) : 0;
     struct connection *connection = connection_of(raw);
     if (!connection)
@@ -220,6 +216,28 @@ static enum MHD_Result take_body(const struct http *http, struct exchange *excha
     return MHD_YES;
 }
 
+/* All are looked at once: to look each of them up takes longer. */
+static enum MHD_Result note_header(void *context, enum MHD_ValueKind kind, const char *name,
+                                   size_t name_length, const char *value, size_t value_length)
+{
+    static const struct {
+        const char *text;
+        size_t length;
+    } known[HEADER_COUNT] = {
+#define HEADER(name, text) [HEADER_##name] = {text, sizeof text - 1},
+#include "headers.def"
+#undef HEADER
+    };
+    struct exchange *exchange = context;
+    (void)kind;
+    (void)value_length;
+    for (size_t i = 0; i < HEADER_COUNT; i++)
+        if (name_length == known[i].length && !exchange->headers[i] &&
+            strcasecmp(name, known[i].text) == 0)
+            exchange->headers[i] = value;
+    return MHD_YES;
+}
+
 static struct exchange *new_exchange(struct http *http, struct MHD_Connection *connection,
                                      const char *method, const char *path)
 {
@@ -231,6 +249,7 @@ static struct exchange *new_exchange(struct http *http, struct MHD_Connection *c
     exchange->method = method;
     exchange->path = path;
     exchange->began_ns = cpu_clock_ns();
+    MHD_get_connection_values_n(connection, MHD_HEADER_KIND, note_header, exchange);
     return exchange;
 }
 

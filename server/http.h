@@ -30,12 +30,20 @@ struct loop;
 struct route;
 struct tls;
 
+enum header {
+#define HEADER(name, text) HEADER_##name,
+#include "headers.def"
+#undef HEADER
+    HEADER_COUNT
+};
+
 struct exchange {
-    struct loop *loop;         /* borrowed */
-    const char *method, *path; /* borrowed; path is percent-decoded */
-    struct catalog *catalog;   /* the models as they are for this request; NULL for none */
-    const struct route *route; /* NULL when there is none */
-    struct ledger *ledger;     /* of the model it asks for, in catalog; NULL for none */
+    struct loop *loop;                 /* borrowed */
+    const char *method, *path;         /* borrowed; path is percent-decoded */
+    const char *headers[HEADER_COUNT]; /* borrowed: the first of each name; NULL for none */
+    struct catalog *catalog;           /* the models as they are for this request; NULL for none */
+    const struct route *route;         /* NULL when there is none */
+    struct ledger *ledger;             /* of the model it asks for, in catalog; NULL for none */
     struct usage_sample usage; /* filled as it becomes known, and recorded before it is answered */
     bool recorded;
     char *model, *version;    /* owned: {m} and {v} of the route's path; NULL for none */
@@ -91,9 +99,8 @@ unsigned http_connections(const struct http *http);
  * taken for one that has. */
 bool exchange_is_gone(const struct exchange *exchange);
 
-/* The value of a query argument or header; NULL when there is none. */
+/* The value of a query argument; NULL when there is none. */
 const char *exchange_query(const struct exchange *exchange, const char *name);
-const char *exchange_header(const struct exchange *exchange, const char *name);
 
 /* Answers with exchange->reply as the body. */
 void exchange_answer(struct exchange *exchange, int status, const char *content_type);

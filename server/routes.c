@@ -66,7 +66,7 @@ static bool may_use(struct exchange *exchange, const struct route *route)
     struct auth *auth = &loop_server(exchange->loop)->auth;
     if (route->scopes == SCOPE_OPEN || !auth->path)
         return true;
-    enum scope scopes = auth_scopes(auth, exchange_header(exchange, "Authorization"));
+    enum scope scopes = auth_scopes(auth, exchange->headers[HEADER_authorization]);
     if (scopes & route->scopes)
         return true;
     if (scopes == SCOPE_OPEN)

@@ -57,14 +57,14 @@ bool handlers_ready(struct exchange *exchange)
 /* Browsers say with every POST whose page it is from: "http://host:port", or "null". */
 static bool is_own_origin(const struct exchange *exchange, const char *origin)
 {
-    const char *host = exchange_header(exchange, "Host");
+    const char *host = exchange->headers[HEADER_host];
     const char *of_page = strstr(origin, "://");
     return host && of_page && strcasecmp(of_page + strlen("://"), host) == 0;
 }
 
 bool handlers_admin(struct exchange *exchange)
 {
-    const char *origin = exchange_header(exchange, "Origin");
+    const char *origin = exchange->headers[HEADER_origin];
     if (!loop_server(exchange->loop)->options.admin)
         exchange_refuse(exchange, 403, "forbidden", "%s takes a server that runs with --admin",
                         exchange->path);

@@ -20,7 +20,7 @@ static bool check_content_type(struct exchange *exchange)
 {
     static const char *const known[] = {"application/json", "application/octet-stream",
                                         "application/x-www-form-urlencoded"};
-    const char *type = exchange_header(exchange, "Content-Type");
+    const char *type = exchange->headers[HEADER_content_type];
     bool fits = !type;
     for (size_t i = 0; i < sizeof known / sizeof known[0] && !fits; i++)
         fits = infer_is_type(type, known[i]);
@@ -34,7 +34,7 @@ static bool check_content_type(struct exchange *exchange)
 static bool read_encoding(struct infer *infer)
 {
     struct exchange *exchange = infer->exchange;
-    const char *encoding = exchange_header(exchange, "Content-Encoding");
+    const char *encoding = exchange->headers[HEADER_content_encoding];
     struct error error;
     if (!encoding || strcasecmp(encoding, "identity") == 0)
         return true;

@@ -15,8 +15,8 @@ void native_begin(struct exchange *exchange)
     if (!infer)
         return;
     struct native *native = native_of(infer);
-    native->raw_body = infer_is_type(exchange_header(exchange, "Content-Type"), OCTETS);
-    native->raw_reply = infer_is_type(exchange_header(exchange, "Accept"), OCTETS);
+    native->raw_body = infer_is_type(exchange->headers[HEADER_content_type], OCTETS);
+    native->raw_reply = infer_is_type(exchange->headers[HEADER_accept], OCTETS);
     exchange->tells_timing = native->raw_reply; /* JSON has timing_us */
     infer->stats = native->raw_reply ? INFER_NONE : INFER_SUMMARY;
     if (native->raw_body)

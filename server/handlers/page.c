@@ -16,7 +16,7 @@ static const struct page_file {
 /* A header's list of quoted tags, or "*". */
 static bool has_already(const struct exchange *exchange, const struct page_file *file)
 {
-    const char *tags = exchange_header(exchange, "If-None-Match");
+    const char *tags = exchange->headers[HEADER_if_none_match];
     return tags && (strstr(tags, file->digest) || strcmp(tags, "*") == 0);
 }
 

@@ -8,7 +8,7 @@ static enum status read_json_length(struct v2 *v2, struct error *error)
 {
     const struct exchange *exchange = v2->infer.exchange;
     uint64_t limit = loop_server(exchange->loop)->options.max_body_bytes;
-    const char *text = exchange_header(exchange, V2_JSON_LENGTH);
+    const char *text = exchange->headers[HEADER_json_length];
     v2->json_bytes = UINT64_MAX;
     if (!text)
         return STATUS_OK;
