@@ -21,10 +21,8 @@ struct connection *connection_open(struct connections *connections, int descript
     struct connection *connection = calloc(1, sizeof *connection);
     if (!connection)
         return NULL;
-    *connection = (struct connection){.next = connections->first,
-                                      .descriptor = descriptor,
-                                      .handshake = session,
-                                      .known = true};
+    *connection = (struct connection){
+        .next = connections->first, .descriptor = descriptor, .handshake = session, .known = true};
     if (connections->first)
         connections->first->previous = connection;
     connections->first = connection;
@@ -124,6 +122,5 @@ bool connection_overstays(struct connection *connection, const struct http_limit
     bool late = connection->exchange ? body_is_late(connection, limits->body_ms, now_ns)
                                      : header_is_late(connection, limits->header_s, now_ns);
     bool idle = is_idle(connection, now_ns);
-    return late || is_cut_off(connection) ||
-           (draining && idle && unread_bytes(connection) == 0);
+    return late || is_cut_off(connection) || (draining && idle && unread_bytes(connection) == 0);
 }

@@ -101,6 +101,35 @@ Test(limits, endless_chunks_are_cut_off)
     daemon_stop(&daemon);
 }
 
+/* A header of so many bytes and a few. */
+static void post_with_header(const struct daemon *daemon, size_t count, struct reply *reply)
+{
+    char header[32 * 1024] = "X-Padding: ";
+    size_t begun = strlen(header);
+    cr_assert(count < sizeof header);
+    memset(header + begun, 'a', count - begun);
+    struct request request = {.path = "/infer",
+                              .headers = {header},
+                              .body = good_body(),
+                              .body_count = strlen(good_body())};
+    client_once(daemon->port, &request, reply);
+}
+
+Test(limits, a_header_of_14_kib_is_taken_and_one_of_17_refused)
+{
+    struct daemon daemon;
+    struct reply reply;
+    DAEMON_START(&daemon, DIGITS);
+    post_with_header(&daemon, 14 * 1024, &reply);
+    expect_json(&reply, 200, "14 KiB");
+    reply_free(&reply);
+    post_with_header(&daemon, 17 * 1024, &reply);
+    cr_assert_eq(reply.status, 431, "found %d", (int)reply.status);
+    reply_free(&reply);
+    expect_alive(&daemon, "17 KiB");
+    daemon_stop(&daemon);
+}
+
 Test(limits, the_default_limit_refuses_65_mib)
 {
     struct daemon daemon;
