@@ -242,14 +242,14 @@ static enum MHD_Result note_header(void *context, enum MHD_ValueKind kind, const
 static struct exchange *new_exchange(struct http *http, struct MHD_Connection *connection,
                                      const char *method, const char *path)
 {
-    struct exchange *exchange = calloc(1, sizeof *exchange);
+    struct exchange *exchange = malloc(sizeof *exchange);
     if (!exchange)
         return NULL;
-    exchange->loop = http->loop;
-    exchange->connection = connection;
-    exchange->method = method;
-    exchange->path = path;
-    exchange->began_ns = cpu_clock_ns();
+    *exchange = (struct exchange){.loop = http->loop,
+                                  .method = method,
+                                  .path = path,
+                                  .began_ns = cpu_clock_ns(),
+                                  .connection = connection};
     MHD_get_connection_values_n(connection, MHD_HEADER_KIND, note_header, exchange);
     return exchange;
 }

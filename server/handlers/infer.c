@@ -62,12 +62,14 @@ static size_t number_limit(const struct infer *infer)
 struct infer *infer_open(struct exchange *exchange, const struct infer_codec *codec, size_t size)
 {
     struct generation *generation = handlers_generation(exchange);
-    struct infer *infer = generation ? calloc(1, size) : NULL;
+    /* Not calloc, which does not use malloc's cache; GCC would make calloc of memset. */
+    struct infer *infer = generation ? malloc(size) : NULL;
     if (!infer) {
         if (!exchange->status)
             exchange_refuse(exchange, 503, "out_of_memory", "no memory left for the request");
         return NULL;
     }
+    explicit_bzero(infer, size);
     exchange->state = infer;
     exchange->usage.inference = true;
     infer->codec = codec;
