@@ -101,11 +101,26 @@ static void quote_one(struct text *text, const char *at, size_t length,
         text_add(text, at, length);
 }
 
+/* How many bytes at the start of string are ASCII that stands for itself: as a rule, all. */
+static size_t plain_length(const char *string, size_t count)
+{
+    size_t i = 0;
+    while (i < count && string[i] >= 0x20 && string[i] < 0x7F && string[i] != '"' &&
+           string[i] != '\\')
+        i++;
+    return i;
+}
+
 static void quote(struct text *text, const char *string, size_t count,
                   void (*control)(struct text *text, char c))
 {
     text_put(text, "\"");
     for (size_t i = 0; i < count;) {
+        size_t plain = plain_length(string + i, count - i);
+        text_add(text, string + i, plain);
+        i += plain;
+        if (i == count)
+            break;
         size_t length = utf8_length((const unsigned char *)string + i, count - i);
         quote_one(text, string + i, length, control);
         i += length ? length : 1;

@@ -162,6 +162,15 @@ static enum status feed_opened(struct lift *lift, char c, size_t at, struct erro
     return push(lift, false, at, error);
 }
 
+static enum status check_length(const struct lift *lift, struct error *error)
+{
+    if (lift->envelope.count > LIFT_ENVELOPE_BYTES_MAX)
+        return error_set(error, STATUS_INVALID,
+                         "the JSON around the tensors is longer than %d bytes",
+                         LIFT_ENVELOPE_BYTES_MAX);
+    return STATUS_OK;
+}
+
 static enum status feed_envelope(struct lift *lift, char c, size_t at, struct error *error)
 {
     enum status status = STATUS_OK;
@@ -169,13 +178,21 @@ static enum status feed_envelope(struct lift *lift, char c, size_t at, struct er
         string_byte(lift, c);
     else
         status = envelope_byte(lift, c, at, error);
-    if (status == STATUS_OK && lift->mode != LIFT_OPENED)
-        text_add(&lift->envelope, &c, 1);
-    if (lift->envelope.count > LIFT_ENVELOPE_BYTES_MAX)
-        status =
-            error_set(error, STATUS_INVALID, "the JSON around the tensors is longer than %d bytes",
-                      LIFT_ENVELOPE_BYTES_MAX);
-    return status;
+    if (status != STATUS_OK || lift->mode == LIFT_OPENED)
+        return status;
+    text_add(&lift->envelope, &c, 1);
+    return check_length(lift, error);
+}
+
+/* Takes the bytes of a string at once, up to one that may end it or escape another. */
+static enum status feed_string(struct lift *lift, const char **at, const char *end,
+                               struct error *error)
+{
+    const char *from = *at;
+    while (*at < end && **at != '"' && **at != '\\')
+        ++*at;
+    text_add(&lift->envelope, from, (size_t)(*at - from));
+    return check_length(lift, error);
 }
 
 enum status lift_feed(struct lift *lift, const char *bytes, size_t count, struct error *error)
@@ -193,6 +210,8 @@ enum status lift_feed(struct lift *lift, const char *bytes, size_t count, struct
             status = feed_opened(lift, *at, place, error);
         else if (lift->mode == LIFT_LITERAL)
             status = lift_array_literal(lift, *at++, place, error);
+        else if (lift->mode == LIFT_STRING && !lift->escaped && *at != '"' && *at != '\\')
+            status = feed_string(lift, &at, end, error);
         else
             status = feed_envelope(lift, *at++, place, error);
     }
