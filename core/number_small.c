@@ -32,27 +32,23 @@ AVX2 static inline uint32_t where_is(__m256i chars, char c)
     return where(_mm256_cmpeq_epi8(chars, _mm256_set1_epi8(c)));
 }
 
-/* The bits up to the highest of set, which is not empty. */
-AVX2 static inline uint32_t up_to_last(uint32_t set)
-{
-    return UINT32_MAX >> __builtin_clz(set);
-}
-
-/* Whether there is a comma, and in front of the last one nothing but integers to be read. */
+/* The commas are those behind integers to be read: none at or behind the first fault. Whether there
+ * is one. */
 AVX2 static inline bool open_window(struct window *window, const char *text)
 {
     const __m256i chars = _mm256_loadu_si256((const __m256i *)(const void *)text);
     const __m256i values = _mm256_sub_epi8(chars, _mm256_set1_epi8('0'));
     window->are_digits = _mm256_cmpeq_epi8(_mm256_min_epu8(values, _mm256_set1_epi8(9)), values);
     window->digits = _mm256_and_si256(values, window->are_digits);
-    const uint32_t commas = window->commas = where_is(chars, ',');
+    const uint32_t commas = where_is(chars, ',');
     const uint32_t spaces = where_is(chars, ' '), zeros = where_is(chars, '0');
     const uint32_t digits = where(window->are_digits), behind = digits << 1;
     const uint32_t pairs = digits & behind;
     const uint32_t wrong = ~(digits | commas | spaces) | (commas & ~behind) |
                            (spaces & ~(commas << 1)) | (zeros & ~behind & digits >> 1) |
                            (pairs & pairs << 2);
-    return commas != 0 && (wrong & up_to_last(commas)) == 0;
+    window->commas = commas & ((wrong & -wrong) - 1);
+    return window->commas != 0;
 }
 
 /* Every byte in the place of the next one, 0 in the first. */
