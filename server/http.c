@@ -156,7 +156,9 @@ void exchange_resume(struct exchange *exchange)
 
 const char *exchange_query(const struct exchange *exchange, const char *name)
 {
-    return MHD_lookup_connection_value(exchange->connection, MHD_GET_ARGUMENT_KIND, name);
+    return exchange->has_query
+               ? MHD_lookup_connection_value(exchange->connection, MHD_GET_ARGUMENT_KIND, name)
+               : NULL;
 }
 
 /* Requests */
@@ -218,8 +220,8 @@ static enum MHD_Result take_body(const struct http *http, struct exchange *excha
 }
 
 /* All are looked at once: to look each of them up takes longer. */
-static enum MHD_Result note_header(void *context, enum MHD_ValueKind kind, const char *name,
-                                   size_t name_length, const char *value, size_t value_length)
+static enum MHD_Result note_value(void *context, enum MHD_ValueKind kind, const char *name,
+                                  size_t name_length, const char *value, size_t value_length)
 {
     static const struct {
         const char *text;
@@ -230,8 +232,10 @@ static enum MHD_Result note_header(void *context, enum MHD_ValueKind kind, const
 #undef HEADER
     };
     struct exchange *exchange = context;
-    (void)kind;
     (void)value_length;
+    exchange->has_query |= kind == MHD_GET_ARGUMENT_KIND;
+    if (kind != MHD_HEADER_KIND)
+        return MHD_YES;
     for (size_t i = 0; i < HEADER_COUNT; i++)
         if (name_length == known[i].length && !exchange->headers[i] &&
             strcasecmp(name, known[i].text) == 0)
@@ -250,7 +254,8 @@ static struct exchange *new_exchange(struct http *http, struct MHD_Connection *c
                                   .path = path,
                                   .began_ns = cpu_clock_ns(),
                                   .connection = connection};
-    MHD_get_connection_values_n(connection, MHD_HEADER_KIND, note_header, exchange);
+    MHD_get_connection_values_n(connection, MHD_HEADER_KIND | MHD_GET_ARGUMENT_KIND, note_value,
+                                exchange);
     return exchange;
 }
 

@@ -41,6 +41,7 @@ struct exchange {
     struct loop *loop;                 /* borrowed */
     const char *method, *path;         /* borrowed; path is percent-decoded */
     const char *headers[HEADER_COUNT]; /* borrowed: the first of each name; NULL for none */
+    bool has_query;                    /* there are query arguments */
     struct catalog *catalog;           /* the models as they are for this request; NULL for none */
     const struct route *route;         /* NULL when there is none */
     struct ledger *ledger;             /* of the model it asks for, in catalog; NULL for none */
