@@ -154,10 +154,10 @@ enum status infer_parse(struct infer *infer, struct error *error)
     return STATUS_OK;
 }
 
-enum status infer_check_id(const struct infer *infer, struct error *error)
+enum status infer_read_id(struct infer *infer, struct error *error)
 {
-    const json_t *id = json_object_get(infer->envelope, "id");
-    if (id && !json_is_string(id))
+    infer->id = json_object_get(infer->envelope, "id");
+    if (infer->id && !json_is_string(infer->id))
         return error_set(error, STATUS_INVALID, "\"id\": expected a string");
     return STATUS_OK;
 }

@@ -39,6 +39,7 @@ struct infer {
     struct lift lift;          /* what the body has of JSON */
     struct binary binary;      /* … and of binary tensors */
     json_t *envelope;          /* a reference, not to be changed; NULL until there is one */
+    const json_t *id;          /* the envelope's; NULL for none */
     enum infer_stats stats;    /* INFER_NONE until the codec knows better */
     uint64_t timeout_us;       /* the client's own deadline; 0 for none */
     struct job job;
@@ -64,8 +65,8 @@ enum status infer_decode_raw(struct infer *infer, struct error *error);
 /* Parses the finished lift's envelope into infer->envelope, which must be an object. */
 enum status infer_parse(struct infer *infer, struct error *error);
 
-/* Whether the envelope's "id" is a string or none. */
-enum status infer_check_id(const struct infer *infer, struct error *error);
+/* Reads the envelope's "id", which must be a string, if there is one. */
+enum status infer_read_id(struct infer *infer, struct error *error);
 
 /* Reads the value of a "stats" setting. */
 enum status infer_read_stats(struct infer *infer, const json_t *value, struct error *error);

@@ -103,7 +103,7 @@ static enum status bind_inputs(struct infer *infer, struct error *error)
 static enum status read_settings(struct infer *infer, struct error *error)
 {
     const json_t *stats = json_object_get(infer->envelope, "stats");
-    if (infer_check_id(infer, error) != STATUS_OK ||
+    if (infer_read_id(infer, error) != STATUS_OK ||
         (stats && infer_read_stats(infer, stats, error) != STATUS_OK))
         return error->status;
     if (native_of(infer)->raw_reply)

@@ -79,7 +79,7 @@ static void write_timing(struct text *text, const struct job *job)
 
 static void write_json(struct text *text, const struct infer *infer)
 {
-    const json_t *id = json_object_get(infer->envelope, "id");
+    const json_t *id = infer->id;
     text_put(text, "{\"model\":");
     text_quote(text, infer->model->name, strlen(infer->model->name));
     text_put(text, ",\"version\":");

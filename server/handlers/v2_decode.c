@@ -269,7 +269,7 @@ enum status v2_read_json(struct v2 *v2, struct error *error)
     struct infer *infer = &v2->infer;
     bool binary = false;
     if (lift_finish(&infer->lift, error) != STATUS_OK || infer_parse(infer, error) != STATUS_OK ||
-        infer_check_id(infer, error) != STATUS_OK ||
+        infer_read_id(infer, error) != STATUS_OK ||
         read_parameters(infer, &binary, error) != STATUS_OK ||
         read_outputs(v2, binary, error) != STATUS_OK)
         return error->status;

@@ -153,7 +153,7 @@ static void write_output(struct text *text, struct text *payload, const struct v
 static void write_json(struct text *text, struct text *payload, struct infer *infer)
 {
     const struct v2 *v2 = v2_of(infer);
-    const json_t *id = json_object_get(infer->envelope, "id");
+    const json_t *id = infer->id;
     text_put(text, "{\"model_name\":");
     text_quote(text, infer->model->name, strlen(infer->model->name));
     text_put(text, ",\"model_version\":");
