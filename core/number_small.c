@@ -13,7 +13,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#define AVX2 __attribute__((target("avx2,bmi,lzcnt,popcnt")))
+#define AVX2 __attribute__((target("avx2")))
 
 enum { WINDOW_CHARS = 32, WINDOW_NUMBERS = WINDOW_CHARS / 2 };
 

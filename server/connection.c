@@ -6,14 +6,13 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
-#include "cpu.h"
 #include "tls.h"
 
 /* As <netinet/tcp.h> numbers the states; it cannot be included beside <linux/tcp.h>. */
 enum { TCP_STATE_CLOSE = 7, TCP_STATE_CLOSE_WAIT = 8 };
 
-/* How long a connection must have been idle to be closed while draining: a client under way with
- * its next request shall get an answer. */
+/* How long a connection must have been seen idle to be closed while draining: a client under way
+ * with its next request shall get an answer. */
 enum { DRAIN_IDLE_MS = 250 };
 
 struct connection *connection_open(struct connections *connections, int descriptor, void *session)
