@@ -171,13 +171,13 @@ static void read_zeros(struct cursor *at)
     }
 }
 
-/* Whether the first of the next characters may be such an integer; no branch, as above. */
+/* Whether an integer for number_read_small() may stand there; no branch, as above. */
 static bool may_be_small(const char *text)
 {
     return (text[1] != '.') & ((text[1] == ',') | (text[2] == ',') | (text[3] == ','));
 }
 
-/* Pixels, counts and marks stand side by side, too. */
+/* Pixels, counts and marks stand side by side, as zeros do. */
 static void read_small(struct cursor *at)
 {
     size_t length = (size_t)(at->end - at->text), room = (size_t)(at->values_end - at->value), used;
